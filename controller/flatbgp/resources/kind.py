@@ -1,0 +1,54 @@
+"""What a kind of object is: its names, its scope, its shape and its table."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table that ``get`` prints (and of the CRD's printer columns).
+
+    ``path`` is the JSONPath of Kubernetes' additionalPrinterColumns; ``type`` one of its types ("date" prints as an age).
+    ``wide`` columns show with ``-o wide`` only.
+    """
+
+    header: str
+    path: str
+    type: str = "string"
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[S, T]):
+    """One kind of object.
+
+    ``spec_type`` and ``status_type`` are the dataclasses whose annotations are the schema. ``strict`` kinds refuse
+    unknown fields; the others keep and ignore them. ``fixed_name`` is the only name allowed, where there is one.
+    """
+
+    name: str
+    group: str
+    version: str
+    plural: str
+    singular: str
+    namespaced: bool
+    spec_type: type[S]
+    status_type: type[T]
+    short_names: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    strict: bool = True
+    fixed_name: str | None = None
+
+    @property
+    def api_version(self) -> str:
+        """``group/version``, or the version alone for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def full_name(self) -> str:
+        """``plural.group``, as kubectl writes it."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural

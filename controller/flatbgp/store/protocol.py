@@ -1,0 +1,144 @@
+"""Where resources live: the boundary between the roles and a store.
+
+Resource versions, generation, finalizers, label selectors and optimistic concurrency mean what they mean in Kubernetes.
+Every call has a deadline of its own and raises one of the errors below; none retries.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, Protocol
+
+from flatbgp.resources.kind import Kind, S, T
+from flatbgp.resources.manifest import Manifest
+from flatbgp.resources.resource import Resource
+
+
+class StoreError(Exception):
+    """Something the store could not do; the text says what, on what, why, and what to do."""
+
+
+class Unreachable(StoreError):
+    """The store does not answer: whether a write took place is unknown."""
+
+
+class NotFound(StoreError):
+    """There is no such object."""
+
+
+class AlreadyExists(StoreError):
+    """An object of that name is there."""
+
+
+class Conflict(StoreError):
+    """The object is not at the version that was named: read again."""
+
+
+class Refused(StoreError):
+    """The object breaks a rule of its kind (immutable field, validation)."""
+
+
+class Expired(StoreError):
+    """The version to watch from is too old: list again (HTTP 410)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[S, T]):
+    """All objects of a kind at one moment, sorted by key, and the version to watch from."""
+
+    items: tuple[Resource[S, T], ...]
+    version: str
+
+
+class ChangeType(StrEnum):
+    """What a change is; a bookmark only moves the version to resume from."""
+
+    PUT = "put"
+    DELETED = "deleted"
+    BOOKMARK = "bookmark"
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[S, T]):
+    """One change. ``resource`` is the object after it (for DELETED: the last state), ``None`` for a bookmark."""
+
+    type: ChangeType
+    version: str
+    resource: Resource[S, T] | None
+
+
+class Verb(StrEnum):
+    """What ``apply`` did to an object."""
+
+    CREATED = "created"
+    CONFIGURED = "configured"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The outcome for one manifest."""
+
+    manifest: Manifest
+    verb: Verb
+
+
+class Store(Protocol):
+    """Objects of all kinds. ``namespace`` is "" for cluster-scoped kinds."""
+
+    async def identity(self) -> str:
+        """Return what tells this store from any other (a file's own uuid, the uid of kube-system)."""
+
+    async def get(self, kind: Kind[S, T], name: str, namespace: str = "") -> Resource[S, T] | None:
+        """Return one object, or ``None``."""
+
+    async def list(
+        self, kind: Kind[S, T], namespace: str | None = None, selector: Mapping[str, str] | None = None
+    ) -> Listing[S, T]:
+        """Return the objects of a kind; ``namespace`` ``None`` means all; ``selector`` pairs must all be labels."""
+
+    def watch(
+        self,
+        kind: Kind[S, T],
+        since: str,
+        namespace: str | None = None,
+        selector: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Sequence[Change[S, T]]]:
+        """Yield changes after ``since`` in order, those that are there at once in one batch.
+
+        Raises :class:`Expired` when ``since`` is older than what is kept.
+        """
+
+    async def apply(self, manifests: Sequence[Manifest]) -> Sequence[Applied]:
+        """Create or update what the manifests say, all or nothing where the store can.
+
+        The spec of our kinds is replaced as a whole; status, finalizers, a Node's podCIDRs and the labels and
+        annotations of others stay. An unchanged object is not written.
+        """
+
+    async def create(self, kind: Kind[S, T], document: Mapping[str, Any]) -> Resource[S, T]:
+        """Create one object from its JSON form; :class:`AlreadyExists` when it is there."""
+
+    async def patch(
+        self,
+        kind: Kind[S, T],
+        name: str,
+        namespace: str,
+        patch: Mapping[str, Any],
+        *,
+        version: str | None = None,
+        subresource: str = "",
+    ) -> Resource[S, T]:
+        """Change one object by a JSON merge patch (RFC 7396): ``null`` removes, lists are replaced whole.
+
+        With ``version`` it is a compare-and-swap (:class:`Conflict`). Without subresource the status is left alone,
+        with ``subresource="status"`` all else. A patch that changes nothing writes nothing.
+        """
+
+    async def delete(
+        self, kind: Kind[S, T], name: str, namespace: str = "", *, version: str | None = None
+    ) -> bool:
+        """Delete an object; ``False`` when finalizers hold it (it is then terminating). :class:`NotFound` if missing."""
+
+    async def close(self) -> None:
+        """Release what the store holds open."""
