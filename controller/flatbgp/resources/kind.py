@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-
 S = TypeVar("S")
 T = TypeVar("T")
 

@@ -135,9 +135,7 @@ class Store(Protocol):
         with ``subresource="status"`` all else. A patch that changes nothing writes nothing.
         """
 
-    async def delete(
-        self, kind: Kind[S, T], name: str, namespace: str = "", *, version: str | None = None
-    ) -> bool:
+    async def delete(self, kind: Kind[S, T], name: str, namespace: str = "", *, version: str | None = None) -> bool:
         """Delete an object; ``False`` when finalizers hold it (it is then terminating). :class:`NotFound` if missing."""
 
     async def close(self) -> None:
