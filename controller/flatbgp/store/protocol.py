@@ -136,7 +136,7 @@ class Store(Protocol):
         """
 
     async def delete(self, kind: Kind[S, T], name: str, namespace: str = "", *, version: str | None = None) -> bool:
-        """Delete an object; ``False`` when finalizers hold it (it is then terminating). :class:`NotFound` if missing."""
+        """Delete an object; ``False`` when finalizers hold it. :class:`NotFound` if missing."""
 
     async def close(self) -> None:
         """Release what the store holds open."""
