@@ -1,7 +1,7 @@
 """What each role is told when it starts: the command line's answers, checked and typed.
 
-Durations are seconds. Nothing here has a default: the command line owns them, so that ``--help`` and the behaviour cannot
-differ.
+Durations are seconds. Nothing here has a default: the command line owns them, so that ``--help`` and the behaviour
+cannot differ.
 """
 
 from dataclasses import dataclass
