@@ -1,0 +1,107 @@
+"""Run every check and test that this machine can run; say what was left out and why; end with one count.
+
+With CI=true nothing may be left out: a skipped test is a failed one. Arguments are passed on to pytest.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET  # reads only the reports that pytest wrote a moment ago
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+CACHE = Path.home() / ".cache" / "flatbgp-test"
+GOBGP_VERSION = "4.8.0"
+
+CHECKS = (
+    ("style", ["ruff", "check", "."]),
+    ("format", ["ruff", "format", "--check", "."]),
+    ("types", ["mypy"]),
+    ("layers", ["lint-imports"]),
+)
+# Integration tests wait for daemons far more than they compute, so there are more of them than cores.
+SUITES = (
+    ("unit", ["-n", "2"]),
+    ("contract", ["-n", "2"]),
+    ("integration", ["-n", "4", "--dist", "worksteal"]),
+)
+
+
+@dataclass
+class Tally:
+    """What came of it all: tests passed, names of what failed, and (name, reason) of what was skipped."""
+
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+    def read(self, suite: str, report: Path, status: int) -> None:
+        """Count one suite's report. A suite that ended badly without a failed test has failed as a whole."""
+        before = len(self.failed)
+        if report.exists():
+            for case in ET.parse(report).iter("testcase"):  # noqa: S314 - our own file
+                name = f"{case.get('classname', '')}::{case.get('name', '')}".removeprefix("::")
+                skip = case.find("skipped")
+                if case.find("failure") is not None or case.find("error") is not None:
+                    self.failed.append(name)
+                elif skip is not None and skip.get("type") != "pytest.xfail":
+                    self.skipped.append((name, skip.get("message") or "no reason given"))
+                else:
+                    self.passed += 1
+        if status != 0 and len(self.failed) == before:
+            self.failed.append(f"{suite}: pytest ended with status {status}")
+
+
+def build_gobgpd() -> str | None:
+    """Build the second gobgpd that tests run against, once a machine; return why that is not possible."""
+    target = CACHE / f"gobgp-{GOBGP_VERSION}"
+    commands = [name for name in ("gobgpd", "gobgp") if not (target / name).exists()]
+    if not commands:
+        return None
+    if shutil.which("go") is None:
+        return f"gobgpd {GOBGP_VERSION} is not there and Go is not on PATH to build it (1.25 or newer is needed)"
+    print(f"== building gobgpd {GOBGP_VERSION} (once)", flush=True)
+    target.mkdir(parents=True, exist_ok=True)
+    modules = [f"github.com/osrg/gobgp/v4/cmd/{name}@v{GOBGP_VERSION}" for name in commands]
+    built = subprocess.run(["go", "install", *modules], env={**os.environ, "GOBIN": str(target)}, check=False)
+    return None if built.returncode == 0 else f"gobgpd {GOBGP_VERSION} could not be built: go install failed"
+
+
+def main(arguments: list[str]) -> int:
+    """Run all steps, whatever fails on the way, and return the exit status."""
+    started = time.monotonic()
+    ci = os.environ.get("CI") == "true"
+    tally = Tally()
+    if (problem := build_gobgpd()) is not None:
+        print(f"== {problem}", flush=True)
+    for name, command in CHECKS:
+        print(f"== {name}: {' '.join(command)}", flush=True)
+        if subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, check=False).returncode != 0:
+            tally.failed.append(f"{name} ({' '.join(command)})")
+    with tempfile.TemporaryDirectory(prefix="flatbgp-test-") as reports:
+        for suite, options in SUITES:
+            print(f"== {suite} tests", flush=True)
+            report = Path(reports, f"{suite}.xml")
+            command = [sys.executable, "-m", "pytest", f"tests/{suite}", "-q", f"--junitxml={report}", *options]
+            tally.read(suite, report, subprocess.run([*command, *arguments], cwd=ROOT, check=False).returncode)
+
+    print(f"== done in {(time.monotonic() - started) / 60:.1f} min")
+    for name, reason in tally.skipped:
+        print(f"skipped: {name}: {reason}")
+    for name in tally.failed:
+        print(f"failed: {name}")
+    if ci and tally.skipped:
+        print("failed: CI=true allows no skipped test")
+    failures = len(tally.failed) + (len(tally.skipped) if ci else 0)
+    skips = f", {len(tally.skipped)} skipped" if tally.skipped and not ci else ""
+    print(f"{tally.passed} passed, {failures} failed{skips}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
