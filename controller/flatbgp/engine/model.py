@@ -1,0 +1,131 @@
+"""What a BGP engine is asked to have, and what it is seen to have.
+
+These are the words in which the rest of flatbgp speaks of BGP: neighbours, paths, session states. No message of a
+daemon's API appears here; :mod:`flatbgp.engine.gobgp` translates.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address
+
+from flatbgp.resources.ip import Family, IPAddress, IPNetwork
+from flatbgp.resources.secrets import Password
+
+
+class SessionState(StrEnum):
+    """States of the BGP finite state machine (RFC 4271 section 8.2.2)."""
+
+    IDLE = "Idle"
+    CONNECT = "Connect"
+    ACTIVE = "Active"
+    OPEN_SENT = "OpenSent"
+    OPEN_CONFIRM = "OpenConfirm"
+    ESTABLISHED = "Established"
+
+
+@dataclass(frozen=True, slots=True)
+class GracefulRestart:
+    """RFC 4724 settings of a session, in seconds.
+
+    ``deferral_time`` bounds how long updates wait for the End-of-RIB of the other peers after a restart.
+    """
+
+    restart_time: int = 60
+    deferral_time: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ExportAttributes:
+    """Attributes set on every route that one neighbour gets; ``None`` or empty leaves them alone.
+
+    ``communities`` are RFC 1997 values (high 16 bits ASN), ``large_communities`` RFC 8092 triples, ``med`` the
+    MULTI_EXIT_DISC, ``local_pref`` the LOCAL_PREF (sent on iBGP only, RFC 4271 section 5.1.5).
+    """
+
+    communities: tuple[int, ...] = ()
+    large_communities: tuple[tuple[int, int, int], ...] = ()
+    med: int | None = None
+    local_pref: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """One session as it should be. The key is ``address``: a daemon has one session to an address.
+
+    Times are seconds. ``prefix_limit`` is the number of prefixes a family may receive. Both families are always
+    offered (so that switching one resets no session). ``multihop`` means an outgoing TTL of 255 instead of 1;
+    it has no meaning for iBGP (``local_asn == peer_asn``).
+    """
+
+    address: IPAddress
+    local_address: IPAddress
+    local_asn: int
+    peer_asn: int
+    hold_time: int = 30
+    keepalive: int = 10
+    connect_retry: int = 5
+    multihop: bool = True
+    password: Password | None = None
+    graceful_restart: GracefulRestart | None = GracefulRestart()
+    prefix_limit: int = 10_000
+    export: ExportAttributes = ExportAttributes()
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A route to announce: a prefix and the explicit next hop, of the prefix's family."""
+
+    prefix: IPNetwork
+    next_hop: IPAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All that the engine should have.
+
+    Every neighbour gets every path (a removal withdraws first, neighbour by neighbour). ``router_id`` is the BGP
+    identifier of the daemon, ``marker`` the name by which we know a daemon that we started ourselves.
+    """
+
+    router_id: IPv4Address
+    marker: str
+    neighbors: Mapping[IPAddress, Neighbor] = field(default_factory=dict)
+    paths: Mapping[IPNetwork, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyState:
+    """One family of a session: negotiated or not, and prefixes received and advertised."""
+
+    negotiated: bool
+    received: int = 0
+    advertised: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NeighborState:
+    """A neighbour as the daemon reports it. Counters are since the daemon added it."""
+
+    address: IPAddress
+    local_address: IPAddress | None
+    state: SessionState
+    admin_down: bool = False
+    prefix_limit_exceeded: bool = False
+    uptime: float | None = None  # seconds since Established
+    hold_time: int | None = None  # negotiated, seconds
+    families: Mapping[Family, FamilyState] = field(default_factory=dict)
+    notifications_received: int = 0
+    notifications_sent: int = 0
+    graceful_restart: bool = False  # the peer sent the capability
+
+
+class Exit(StrEnum):
+    """How a neighbour is taken away.
+
+    A MOVE says nothing to the router (another node continues the session: RFC 4724 helpers keep the routes); the
+    caller has already made sure that no byte can leave. A REMOVAL withdraws every route, then sends a Cease.
+    """
+
+    MOVE = "move"
+    REMOVAL = "removal"

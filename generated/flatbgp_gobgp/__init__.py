@@ -1,0 +1,1 @@
+"""Generated code: the GoBGP API of two generations. See protos/README.md."""

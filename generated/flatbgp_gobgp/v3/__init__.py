@@ -1,0 +1,1 @@
+"""Generated from protos/v3/gobgp.proto."""

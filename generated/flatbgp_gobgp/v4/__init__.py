@@ -1,0 +1,1 @@
+"""Generated from protos/v4/gobgp.proto."""
