@@ -108,6 +108,139 @@ class Reason(StrEnum):
     # Sessions
     ESTABLISHED = ("Established", "The session is up.", "Nothing.")
     CONNECTING = ("Connecting", "The session is being opened.", "Wait a few seconds.")
+    ENGINE_UNAVAILABLE = (
+        "EngineUnavailable",
+        "The node's gobgpd does not answer or cannot be used.",
+        "Look at gobgpd on that node; the message has its error.",
+    )
+    NO_ROUTE = (
+        "NoRoute",
+        "The node has no route from the floating IP to the router.",
+        "Add a route, or correct the BGPPeer's peerIP.",
+    )
+    UNREACHABLE = (
+        "Unreachable",
+        "A router on the way answers that the host or port is unreachable (ICMP).",
+        "Look at the routing and the filters between the node and the router.",
+    )
+    CONNECTION_REFUSED = (
+        "ConnectionRefused",
+        "The router answers port 179 with a reset: BGP does not run there, or does not know this neighbour.",
+        "Start BGP on the router and configure the floating IP as a neighbour.",
+    )
+    CONNECT_TIMEOUT = (
+        "ConnectTimeout",
+        "The router does not answer TCP on port 179.",
+        "Look whether it is up, whether a filter stands between, and whether it has a route back to the floating IP.",
+    )
+    AUTHENTICATION_SUSPECTED = (
+        "AuthenticationSuspected",
+        "The router does not answer TCP, and the session has a password: the two passwords most likely differ.",
+        "Compare the Secret with the router's password for this neighbour.",
+    )
+    BAD_PEER_AS = (
+        "BadPeerAS",
+        "The AS numbers of the two ends do not agree (NOTIFICATION 2/2).",
+        "Compare localASN and peerASN with the router's own AS and its remote AS for the floating IP.",
+    )
+    BAD_BGP_IDENTIFIER = (
+        "BadBGPIdentifier",
+        "Both ends have the same router ID (NOTIFICATION 2/3).",
+        "Give the router a router ID that is no node's IPv4 address.",
+    )
+    UNSUPPORTED_VERSION = (
+        "UnsupportedVersion",
+        "The router speaks no BGP-4 (NOTIFICATION 2/1).",
+        "Look at the router.",
+    )
+    UNSUPPORTED_PARAMETER = (
+        "UnsupportedParameter",
+        "An optional parameter of the OPEN is not understood (NOTIFICATION 2/4).",
+        "Compare the two configurations; the router's log names the parameter.",
+    )
+    UNACCEPTABLE_HOLD_TIME = (
+        "UnacceptableHoldTime",
+        "The hold time is not accepted (NOTIFICATION 2/6).",
+        "Set timers.holdTimeSeconds within what the router accepts.",
+    )
+    UNSUPPORTED_CAPABILITY = (
+        "UnsupportedCapability",
+        "A capability that one end insists on is missing (NOTIFICATION 2/7).",
+        "Activate the address family for this neighbour on the router.",
+    )
+    ROLE_MISMATCH = (
+        "RoleMismatch",
+        "The router insists on a BGP role (NOTIFICATION 2/11).",
+        "Remove the role for this neighbour on the router.",
+    )
+    OPEN_ERROR = ("OpenError", "The OPEN was refused (NOTIFICATION code 2).", "Compare the two configurations.")
+    MESSAGE_HEADER_ERROR = (
+        "MessageHeaderError",
+        "A message was damaged (NOTIFICATION code 1).",
+        "Look for a device that alters BGP segments.",
+    )
+    UPDATE_ERROR = (
+        "UpdateError",
+        "A route or refresh was malformed or refused (NOTIFICATION code 3 or 7).",
+        "Look at the log of the side that closed the session.",
+    )
+    HOLD_TIMER_EXPIRED = (
+        "HoldTimerExpired",
+        "No message arrived within the hold time (NOTIFICATION 4/0).",
+        "Look at the path between the two ends and at their load.",
+    )
+    FSM_ERROR = ("FSMError", "A message arrived out of order (NOTIFICATION code 5).", "Look at the router's log.")
+    MAX_PREFIXES = (
+        "MaxPrefixes",
+        "More prefixes arrived than the limit allows (NOTIFICATION 6/1); ours is tried again after 5 minutes.",
+        "Announce less, or raise the limit of the side that closed the session.",
+    )
+    ADMINISTRATIVE_SHUTDOWN = (
+        "AdministrativeShutdown",
+        "Somebody shut the neighbour down on purpose (NOTIFICATION 6/2, with the text of RFC 9003).",
+        "Enable the neighbour again.",
+    )
+    PEER_DECONFIGURED = (
+        "PeerDeconfigured",
+        "The neighbour was removed at the other end (NOTIFICATION 6/3).",
+        "Configure the floating IP as a neighbour on the router.",
+    )
+    ADMINISTRATIVE_RESET = (
+        "AdministrativeReset",
+        "The session was reset on purpose (NOTIFICATION 6/4 or 6/9).",
+        "Nothing: it is opened again by itself.",
+    )
+    CONNECTION_REJECTED = (
+        "ConnectionRejected",
+        "The router rejects the connection (NOTIFICATION 6/5).",
+        "Configure the floating IP as a neighbour on the router.",
+    )
+    CONFIGURATION_CHANGE = (
+        "ConfigurationChange",
+        "The session was reset by a change of configuration (NOTIFICATION 6/6).",
+        "Nothing: it is opened again by itself.",
+    )
+    CONNECTION_COLLISION = (
+        "ConnectionCollision",
+        "Two connections of one pair met and this one lost (NOTIFICATION 6/7).",
+        "Nothing: the other one goes on.",
+    )
+    OUT_OF_RESOURCES = (
+        "OutOfResources",
+        "One end lacks memory or sessions (NOTIFICATION 6/8).",
+        "Look at the limits of the side that closed the session.",
+    )
+    BFD_DOWN = (
+        "BFDDown",
+        "The router's BFD lost us (NOTIFICATION 6/10).",
+        "Turn BFD off for this neighbour: it does not work towards a floating IP.",
+    )
+    CEASE = ("Cease", "The session was ended (NOTIFICATION code 6).", "Look at the log of the side that closed it.")
+    OTHER_NOTIFICATION = (
+        "OtherNotification",
+        "A NOTIFICATION with a code that no RFC we know defines.",
+        "Look at the log of the side that closed the session.",
+    )
     SPEAKER_SILENT = (
         "SpeakerSilent",
         "The node's speaker has not reported for three intervals; what it last said is no longer trusted.",

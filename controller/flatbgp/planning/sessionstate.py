@@ -1,0 +1,213 @@
+"""What is to be said of a session: its state, since when, and why it is as it is.
+
+The daemon tells whether a session is Established; it tells nobody why it is not (no version of its API carries the
+NOTIFICATION). The reason is therefore put together from what was seen on the wire, from what the host knows of the way
+to the router, and from what our own plan waits for. All of it arrives here as facts with a time; the newest fact that
+says something wins, except that a NOTIFICATION of the present down time is never forgotten for a mere "no answer".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from flatbgp.planning.notifications import Notification, explain
+from flatbgp.resources.bgpsession import BGPSessionStatus, SessionFamily, SessionStatusState
+from flatbgp.resources.ip import Family
+from flatbgp.resources.reasons import Reason
+
+AUTHENTICATION_SUSPECTED_AFTER = 10.0
+"""Seconds without an answer to TCP on a session with a password after which the password is the likely cause.
+
+A router that refuses a segment for its MD5 signature (RFC 2385) drops it in silence.
+"""
+
+
+class ConnectFailure(StrEnum):
+    """How an attempt to open the TCP connection failed."""
+
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What the wire showed of one session since it was configured.
+
+    ``notification`` is the last one, with its arrival time; ``failure`` the outcome of the last attempt to connect and
+    ``failing_since`` when attempts began to fail that way (``None``: the last attempt connected, or none was made).
+    ``peer_asn`` and ``peer_families`` are from the peer's last OPEN.
+    """
+
+    notification: Notification | None = None
+    notified_at: float = 0.0
+    failure: ConnectFailure | None = None
+    failing_since: float = 0.0
+    peer_asn: int | None = None
+    peer_families: frozenset[Family] | None = None
+
+    def notified(self, notification: Notification, now: float) -> "Wire":
+        """Return the record with a NOTIFICATION added; the connection that carried it did come up."""
+        return replace(self, notification=notification, notified_at=now, failure=None)
+
+    def opened(self, asn: int, families: frozenset[Family]) -> "Wire":
+        """Return the record with the peer's OPEN added."""
+        return replace(self, peer_asn=asn, peer_families=families, failure=None)
+
+    def failed(self, failure: ConnectFailure, now: float) -> "Wire":
+        """Return the record with a failed attempt to connect added."""
+        since = self.failing_since if self.failure is failure else now
+        return replace(self, failure=failure, failing_since=since)
+
+    def established(self) -> "Wire":
+        """Return the record of a session that is up: nothing fails, the last NOTIFICATION stays as history."""
+        return replace(self, failure=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is known of one session at one moment.
+
+    ``waits`` is why the plan does not open it at all; ``engine_error`` why the daemon cannot be asked. ``established``
+    is ``None`` while the daemon has no such neighbour. ``up_for`` is seconds since Established as the daemon counts it.
+    """
+
+    established: bool | None
+    wire: Wire = Wire()
+    waits: Reason | None = None
+    waits_message: str = ""
+    engine_error: str = ""
+    has_password: bool = False
+    has_route: bool = True
+    single_hop: bool = False
+    prefix_limit_exceeded: bool = False
+    up_for: float | None = None
+    families: Mapping[Family, tuple[int, int]] = field(default_factory=dict)  # advertised, received
+    wanted_families: frozenset[Family] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The words by which messages call the two ends."""
+
+    peer: str
+    peer_ip: str
+    local_ip: str
+    node: str
+    local_asn: int
+    peer_asn: int
+
+
+def assess(
+    before: BGPSessionStatus | None, seen: Observation, names: Names, now: float, wall: datetime
+) -> BGPSessionStatus:
+    """Return the status to show; ``last_report`` is left for the writer.
+
+    ``since`` moves only when the state changes; ``flaps`` counts the times that an Established session was lost.
+    """
+    state = SessionStatusState.ESTABLISHED if seen.established else SessionStatusState.NOT_ESTABLISHED
+    reason, message = _why(seen, names, now)
+    if seen.established:
+        message = _up_message(before, seen)
+    changed = before is None or before.state is not state
+    lost = (
+        before is not None
+        and before.state is SessionStatusState.ESTABLISHED
+        and state is SessionStatusState.NOT_ESTABLISHED
+    )
+    return BGPSessionStatus(
+        state=state,
+        last_report=None,
+        since=wall if changed or before is None else before.since,
+        reason=reason,
+        message=message,
+        families=tuple(
+            SessionFamily(family=family, advertised=counts[0], received=counts[1])
+            for family, counts in sorted(seen.families.items())
+        )
+        if seen.established
+        else (),
+        flaps=(before.flaps if before else 0) + (1 if lost else 0),
+    )
+
+
+def _up_message(before: BGPSessionStatus | None, seen: Observation) -> str:
+    """Say what an Established session lacks, and how it was last lost."""
+    parts = []
+    withheld = sorted(seen.wanted_families - set(seen.families))
+    if withheld:
+        parts.append(
+            f"The router does not offer {' and '.join(withheld)}: routes of that family are not sent to it; "
+            "activate the address family for this neighbour on the router."
+        )
+    last = _last_loss(before, seen)
+    if last:
+        parts.append(last)
+    return " ".join(parts)
+
+
+def _last_loss(before: BGPSessionStatus | None, seen: Observation) -> str:
+    if seen.wire.notification is not None:
+        return f"Last down: {explain(seen.wire.notification).headline}."
+    if before is not None and before.state is SessionStatusState.ESTABLISHED:
+        start = before.message.find("Last down: ")
+        return before.message[start:] if start >= 0 else ""
+    return ""
+
+
+def _why(seen: Observation, names: Names, now: float) -> tuple[Reason, str]:
+    """Return the reason and the sentence, the most certain cause first."""
+    if seen.established:
+        return Reason.ESTABLISHED, ""
+    if seen.waits is not None:
+        return seen.waits, seen.waits_message
+    if seen.engine_error:
+        return Reason.ENGINE_UNAVAILABLE, f"gobgpd on {names.node} cannot be used: {seen.engine_error}"
+    if seen.prefix_limit_exceeded:
+        return Reason.MAX_PREFIXES, (
+            f"{names.peer_ip} announced more prefixes than prefixLimit allows; the session is closed and tried again "
+            "after 5 minutes. Let the router announce less to us (we use none of it), or raise prefixLimit."
+        )
+    wire = seen.wire
+    if wire.notification is not None:
+        told = explain(wire.notification)
+        return told.reason, " ".join(part for part in (told.sentence(names), _failure(seen, names, now)[1]) if part)
+    reason, message = _failure(seen, names, now)
+    if message:
+        return reason, message
+    return Reason.CONNECTING, f"Opening the session from {names.local_ip} to {names.peer_ip} (TCP port 179)."
+
+
+def _failure(seen: Observation, names: Names, now: float) -> tuple[Reason, str]:
+    """Return what the failing attempts to connect mean; an empty sentence when none fails."""
+    wire = seen.wire
+    way = f"from {names.local_ip} to {names.peer_ip}"
+    if not seen.has_route:
+        return Reason.NO_ROUTE, (f"{names.node} has no route {way}: add one, or correct the BGPPeer's peerIP.")
+    if wire.failure is None:
+        return Reason.CONNECTING, ""
+    if wire.failure is ConnectFailure.REFUSED:
+        return Reason.CONNECTION_REFUSED, (
+            f"{names.peer_ip} refuses TCP connections to port 179 {way}: start BGP there, and configure "
+            f"{names.local_ip} as a neighbour with remote AS {names.local_asn}."
+        )
+    if wire.failure is ConnectFailure.UNREACHABLE:
+        return Reason.UNREACHABLE, (
+            f"A router on the way {way} answers that the host or port is unreachable: look at the routing between them."
+        )
+    silent = now - wire.failing_since
+    if seen.has_password and silent >= AUTHENTICATION_SUSPECTED_AFTER:
+        return Reason.AUTHENTICATION_SUSPECTED, (
+            f"{names.peer_ip} has not answered TCP {way} for {int(silent)} s, and the session has a password: the "
+            "router most likely has another one (or none) for this neighbour and drops our segments. Compare the two."
+        )
+    hint = (
+        " The session is single-hop (ebgpMultihop: false, TTL 1): a router more than one hop away never sees it."
+        if seen.single_hop
+        else ""
+    )
+    return Reason.CONNECT_TIMEOUT, (
+        f"{names.peer_ip} does not answer TCP {way} for {int(silent)} s: look whether it is up, whether a filter stands "
+        f"between, and whether it has a route back to {names.local_ip}.{hint}"
+    )
