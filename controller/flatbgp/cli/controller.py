@@ -1,0 +1,24 @@
+"""``flatbgp controller``."""
+
+from typing import Any
+
+import click
+
+from flatbgp.cli.roles import check_lease, report_interval_option, role_options
+from flatbgp.roles.options import ControllerOptions
+
+
+@click.command()
+@role_options
+@report_interval_option
+@click.pass_context
+def controller(ctx: click.Context, /, **options: Any) -> None:
+    """Run the controller until SIGTERM.
+
+    It allocates pod CIDRs, turns them into BGPAdvertisedRoutes, and keeps the conditions of all objects. Several may
+    run: one leads, by a Lease.
+    """
+    check_lease(options["lease_duration"], options["renew_interval"])
+    from flatbgp.roles.controller import run  # noqa: PLC0415 - loaded to run, not for --help
+
+    ctx.exit(run(ControllerOptions(**options)))

@@ -1,0 +1,106 @@
+"""The program ``flatbgp``: its commands, and how each of them ends.
+
+The exit status is 0, 1 (failed) or 2 (wrong usage); 130 after Ctrl-C, as shells expect. A traceback is never shown
+unless FLATBGP_DEBUG asks for it.
+"""
+
+import os
+import sys
+from typing import Any, Final
+
+import click
+
+from flatbgp import __version__
+from flatbgp.cli.errors import explain, unexpected
+from flatbgp.cli.lazy import Entry, LazyGroup
+
+INTERRUPTED: Final = 130
+"""128 + SIGINT."""
+
+COMMANDS: Final = {
+    "apply": Entry("flatbgp.cli.apply:apply", "Create or change what a file describes."),
+    "delete": Entry("flatbgp.cli.delete:delete", "Delete what a file describes, or one object."),
+    "validate": Entry("flatbgp.cli.validate:validate", "Check files without writing anything."),
+    "get": Entry("flatbgp.cli.get:get", "List objects, or show one."),
+    "describe": Entry("flatbgp.cli.describe:describe", "Explain one object: its state, and what to do about it."),
+    "plan": Entry("flatbgp.cli.plan:plan", "Say what would change, and at what cost; change nothing."),
+    "drain": Entry("flatbgp.cli.drain:drain", "Move all floating IPs off a node."),
+    "undrain": Entry("flatbgp.cli.drain:undrain", "Let a node hold floating IPs again."),
+    "controller": Entry("flatbgp.cli.controller:controller", "Run the controller: pod CIDRs, routes, conditions."),
+    "speaker": Entry("flatbgp.cli.speaker:speaker", "Run a node's speaker: floating IPs and BGP sessions."),
+    "admin": Entry("flatbgp.cli.admin:admin", "Run the mirror from the admin cluster to the user cluster."),
+    "lab": Entry("flatbgp.cli.lab:lab", "The guide's network on this machine."),
+}
+
+
+class Program(LazyGroup):
+    """The root group, which turns errors that can be expected into one line and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            # The one place that sees every error of every command; what it does not know goes on unchanged.
+            known = explain(error)
+            if known is None:
+                raise
+            raise known from error
+
+
+@click.group(
+    cls=Program,
+    entries=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Each command has its own --help.",
+)
+@click.version_option(__version__, message="flatbgp %(version)s")
+def cli() -> None:
+    """Flat-mode Kubernetes pod networking over BGP: a control plane around GoBGP.
+
+    All commands but validate need a store: --store URL after the command, or FLATBGP_STORE. A URL is sqlite:PATH (one
+    file on this machine) or kubernetes: (the usual kubeconfig rules).
+    """
+
+
+def main() -> int:
+    """Run the program with the arguments of the process and return its exit status."""
+    try:
+        status = _run()
+        if sys.stdout is not None:  # closed by the caller
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)
+        return 1
+    except OSError as error:
+        _silence(sys.stdout)
+        sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
+        return 1
+    return status
+
+
+def _run() -> int:
+    try:
+        result = cli.main(prog_name="flatbgp", standalone_mode=False)
+    except click.exceptions.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # the last line of defence: a person never gets a traceback unasked
+        sys.stderr.writelines(unexpected(error))
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _silence(stream: Any) -> None:
+    """Let the interpreter's last flush go nowhere (the reader has gone away, or the disk is full)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

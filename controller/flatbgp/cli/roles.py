@@ -1,0 +1,105 @@
+"""Options of the commands that run a role, and their defaults."""
+
+import math
+import os
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from flatbgp.cli.params import DurationType, EndpointType, store_option
+from flatbgp.roles.options import LogFormat
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_REQUEST_MARGIN: Final = 0.1
+_LIFETIME_MARGIN: Final = 0.3
+"""An address's lifetime ends this long before its Lease (docs/failover.md)."""
+
+
+def default_state_dir() -> Path:
+    """Return systemd's state directory, else /var/lib/flatbgp for root, else XDG's (basedir-spec 0.8)."""
+    if directories := os.environ.get("STATE_DIRECTORY"):
+        return Path(directories.split(":")[0])
+    if os.geteuid() == 0:
+        return Path("/var/lib/flatbgp")
+    home = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(home) if home.startswith("/") else Path.home() / ".local" / "state"
+    return base / "flatbgp"
+
+
+def check_lease(duration: float, interval: float) -> None:
+    """Refuse a Lease that a mere slow answer of the store would lose.
+
+    An address lives floor(duration - 0.3 s) whole seconds from its renewal, and a request must have failed before the
+    next renewal is due: floor(duration - 0.3) - interval - 0.1 seconds are left for it. A Lease counts in whole seconds
+    (coordination.k8s.io/v1).
+    """
+    if duration != int(duration):
+        raise click.BadParameter(f"{duration:g} s: a Lease lasts whole seconds", param_hint="'--lease-duration'")
+    left = math.floor(duration - _LIFETIME_MARGIN) - interval - _REQUEST_MARGIN
+    if left <= 0:
+        raise click.BadParameter(
+            f"{interval:g} s is too long for a Lease of {duration:g} s: "
+            f"floor({duration:g} - {_LIFETIME_MARGIN}) - {interval:g} - {_REQUEST_MARGIN} = {left:.1f} s would be left "
+            "for the store's answer; renew more often or take a longer Lease",
+            param_hint="'--renew-interval'",
+        )
+
+
+def role_options(function: F) -> F:
+    """Add the options that all roles share (``RoleOptions``)."""
+    options = (
+        store_option,
+        click.option(
+            "--state-dir",
+            type=click.Path(file_okay=False, path_type=Path),
+            default=default_state_dir,
+            show_default="$STATE_DIRECTORY, /var/lib/flatbgp for root, else XDG's",
+            help="Keeps what must survive a restart.",
+        ),
+        click.option("--metrics-bind", type=EndpointType(), help="Serve Prometheus metrics here (default: no port)."),
+        click.option("--health-bind", type=EndpointType(), help="Serve /healthz and /readyz here (default: no port)."),
+        click.option(
+            "--lease-duration", type=DurationType(), default="5s", show_default=True, help="How long a Lease lasts."
+        ),
+        click.option(
+            "--renew-interval", type=DurationType(), default="1s", show_default=True, help="How often it is renewed."
+        ),
+        click.option(
+            "--secret-namespace",
+            metavar="NS",
+            default="kube-system",
+            show_default=True,
+            help="Where the Secrets of BGPPeers are on the user cluster.",
+        ),
+        click.option(
+            "--log-format",
+            type=click.Choice([form.value for form in LogFormat], case_sensitive=False),
+            default=LogFormat.AUTO.value,
+            show_default=True,
+            callback=lambda _ctx, _param, value: LogFormat(value),
+            help="auto: text on a terminal, JSON otherwise.",
+        ),
+        click.option(
+            "--log-level",
+            type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
+            default="info",
+            show_default=True,
+            help="What is worth a line.",
+        ),
+    )
+    return reduce(lambda decorated, option: option(decorated), reversed(options), function)
+
+
+def report_interval_option(function: F) -> F:
+    """Add ``--report-interval``, which speakers and controller must agree on."""
+    return click.option(
+        "--report-interval",
+        type=DurationType(),
+        default="10s",
+        show_default=True,
+        help="How often speakers renew LAST REPORT; three missed ones count as silence.",
+    )(function)

@@ -1,0 +1,34 @@
+"""``flatbgp speaker``."""
+
+from typing import Any
+
+import click
+
+from flatbgp.cli.params import GobgpTargetType, InterfaceType
+from flatbgp.cli.roles import check_lease, report_interval_option, role_options
+from flatbgp.roles.options import SpeakerOptions
+
+
+@click.command()
+@click.option("--node", metavar="NAME", required=True, help="This machine's Node.")
+@click.option(
+    "--gobgp",
+    type=GobgpTargetType(),
+    required=True,
+    help="Where gobgpd answers: unix:///PATH, or HOST:PORT (its API knows no login).",
+)
+@click.option("--interface", type=InterfaceType(), help="Put floating IPs here (default: by subnet).")
+@click.option("--instance", metavar="ID", help="Tells this machine from others of its node name (default: machine-id).")
+@role_options
+@report_interval_option
+@click.pass_context
+def speaker(ctx: click.Context, /, **options: Any) -> None:
+    """Run the speaker of a node until SIGTERM.
+
+    It claims floating IPs, opens the BGP sessions that follow from them through the gobgpd beside it, and reports
+    them as BGPSessions. gobgpd is not started by it: it waits for one.
+    """
+    check_lease(options["lease_duration"], options["renew_interval"])
+    from flatbgp.roles.speaker import run  # noqa: PLC0415 - loaded to run, not for --help
+
+    ctx.exit(run(SpeakerOptions(**options)))
