@@ -44,7 +44,7 @@ lint: setup-dev ## Style, types, and the contracts between the layers
 
 .PHONY: generate
 generate: setup-dev ## Write the gRPC stubs in generated/ anew from protos/
-	@$(PYTHON) tools/generate.py
+	@$(PYTHON) tools/generate_protos.py
 
 .PHONY: bench
 bench: setup-dev ## Measure speed and memory; medians and spreads, raw figures in bench/results/
