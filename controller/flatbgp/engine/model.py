@@ -4,8 +4,10 @@ These are the words in which the rest of flatbgp speaks of BGP: neighbours, path
 daemon's API appears here; :mod:`flatbgp.engine.gobgp` translates.
 """
 
+import hashlib
+import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import IPv4Address
 
@@ -40,7 +42,8 @@ class ExportAttributes:
     """Attributes set on every route that one neighbour gets; ``None`` or empty leaves them alone.
 
     ``communities`` are RFC 1997 values (high 16 bits ASN), ``large_communities`` RFC 8092 triples, ``med`` the
-    MULTI_EXIT_DISC, ``local_pref`` the LOCAL_PREF (sent on iBGP only, RFC 4271 section 5.1.5).
+    MULTI_EXIT_DISC, ``local_pref`` the LOCAL_PREF (sent on iBGP only, RFC 4271 section 5.1.5; at least 1, since
+    GoBGP reads 0 as "leave it").
     """
 
     communities: tuple[int, ...] = ()
@@ -71,6 +74,21 @@ class Neighbor:
     prefix_limit: int = 10_000
     export: ExportAttributes = ExportAttributes()
 
+    @property
+    def internal(self) -> bool:
+        """Whether the session is iBGP."""
+        return self.local_asn == self.peer_asn
+
+    def effective(self) -> "Neighbor":
+        """Return the same session without what makes no difference, for comparison with what a daemon has."""
+        export = replace(
+            self.export,
+            communities=tuple(sorted(set(self.export.communities))),
+            large_communities=tuple(sorted(set(self.export.large_communities))),
+            local_pref=self.export.local_pref if self.internal else None,
+        )
+        return replace(self, multihop=self.multihop and not self.internal, password=None, export=export)
+
 
 @dataclass(frozen=True, slots=True)
 class Path:
@@ -95,8 +113,69 @@ class Desired:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """The daemon at the other end: API generation ("v3" or "v4"), and its identity when it was started.
+
+    ``marker`` is the one found in the daemon (``None``: none of ours), so that a daemon which somebody else started,
+    or that was restarted in between, is told from the one we filled.
+    """
+
+    api: str
+    started: bool
+    router_id: IPv4Address | None = None
+    asn: int | None = None
+    marker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordMark:
+    """A password that a daemon has, as far as we keep it: enough to tell whether it is the one that it should have.
+
+    A keyed digest, never written anywhere. ``salt`` is chosen anew by every process.
+    """
+
+    salt: bytes
+    digest: bytes
+
+    @staticmethod
+    def of(text: str, salt: bytes) -> "PasswordMark":
+        """Return the mark of a password."""
+        return PasswordMark(salt, hashlib.blake2b(text.encode(), key=salt).digest())
+
+    def matches(self, password: Password) -> bool:
+        """Whether this is the mark of ``password``."""
+        return hmac.compare_digest(self.digest, PasswordMark.of(password.reveal(), self.salt).digest)
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedNeighbor:
+    """A neighbour as the daemon has it configured: ``settings`` without the password, and the mark of that."""
+
+    settings: Neighbor
+    password: PasswordMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All that the engine has, to be compared with :class:`Desired`.
+
+    ``unreached`` are prefixes whose path some of the ``neighbors`` doesn't get yet: an earlier process was
+    interrupted. Such a path has to be announced again.
+    """
+
+    info: EngineInfo
+    neighbors: Mapping[IPAddress, ObservedNeighbor] = field(default_factory=dict)
+    paths: Mapping[IPNetwork, Path] = field(default_factory=dict)
+    unreached: frozenset[IPNetwork] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class FamilyState:
-    """One family of a session: negotiated or not, and prefixes received and advertised."""
+    """One family of a session: negotiated or not, and prefixes received and advertised.
+
+    ``advertised`` is our own count of the paths of the family that are meant for this neighbour; asking a daemon for
+    its count walks the whole table under its lock.
+    """
 
     negotiated: bool
     received: int = 0
@@ -105,7 +184,11 @@ class FamilyState:
 
 @dataclass(frozen=True, slots=True)
 class NeighborState:
-    """A neighbour as the daemon reports it. Counters are since the daemon added it."""
+    """A neighbour as the daemon reports it.
+
+    Counters are since the daemon added it. ``prefix_limit_exceeded``: the daemon ended the session because the other
+    side sent too many prefixes, and stays away until :meth:`Engine.enable_neighbor` (``flatbgp.engine.protocol``).
+    """
 
     address: IPAddress
     local_address: IPAddress | None

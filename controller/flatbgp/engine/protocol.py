@@ -1,69 +1,62 @@
 """What a BGP engine must be able to do: the boundary between our decisions and somebody's daemon."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from ipaddress import IPv4Address
 from typing import Protocol
 
-from flatbgp.engine.model import Exit, Neighbor, NeighborState, Path
-from flatbgp.resources.ip import IPAddress, IPNetwork
+from flatbgp.engine.errors import EngineError, EngineUnavailable, ForeignDaemon
+from flatbgp.engine.model import EngineInfo, Exit, Neighbor, NeighborState, Observed, Path
+from flatbgp.resources.ip import IPAddress
 
-
-class EngineError(Exception):
-    """The daemon refused or could not do something; the text says what, on what, and what to do."""
-
-
-class EngineUnavailable(EngineError):
-    """The daemon does not answer (not there yet, restarting, frozen)."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineInfo:
-    """The daemon at the other end: API generation ("v3" or "v4"), and its identity when it was started.
-
-    ``marker`` is the one found in the daemon (``None``: none of ours), so that a daemon which somebody else started,
-    or that was restarted in between, is told from the one we filled.
-    """
-
-    api: str
-    started: bool
-    router_id: IPv4Address | None = None
-    asn: int | None = None
-    marker: str | None = None
+__all__ = ["Engine", "EngineError", "EngineInfo", "EngineUnavailable", "ForeignDaemon"]
 
 
 class Engine(Protocol):
-    """A BGP daemon. Every call has a deadline and raises :class:`EngineError`; none retries."""
+    """A BGP daemon. Every call has a deadline and raises :class:`EngineError`; none retries.
+
+    Values that a daemon would choke on are refused before they are sent. Calls that change something are made one at
+    a time by one caller; reading calls may overlap them.
+    """
 
     async def info(self) -> EngineInfo:
         """Ask who is there (a cheap call: it is also the heartbeat)."""
 
     async def start(self, router_id: IPv4Address, marker: str) -> None:
-        """Start BGP without a listener, leave the marker, set the static policy. Refused when already started."""
+        """Start BGP without a listener, leave the marker, set the static policy.
+
+        Raises :class:`ForeignDaemon` on a daemon that was already started, unless it is a start of ours that was
+        interrupted: starting twice would silently drop the table and the policy under running sessions.
+        """
+
+    async def observe(self) -> Observed:
+        """Return what the daemon has configured. The first call on a filled daemon lists its paths (expensive)."""
 
     async def neighbors(self) -> Mapping[IPAddress, NeighborState]:
-        """Return all neighbours, with counters; passwords are never read."""
-
-    async def paths(self) -> Mapping[IPNetwork, Path]:
-        """Return all local paths: expensive, only to take over a daemon that was filled by an earlier process."""
+        """Return the state of all neighbours, with counters."""
 
     async def path_count(self) -> int:
-        """Return how many local paths the daemon holds (cheap)."""
+        """Return how many paths the daemon holds (cheap)."""
 
-    async def announce(self, paths: Iterable[Path]) -> None:
-        """Add or replace paths, in batches; a replaced path is one update on the wire."""
+    async def announce(self, paths: Iterable[Path], to: Collection[IPAddress]) -> None:
+        """Add or replace paths, in batches, for the neighbours ``to`` (whether they exist already or not).
+
+        A replaced path is one update on the wire.
+        """
 
     async def withdraw(self, paths: Iterable[Path]) -> None:
         """Take paths away on every session; unknown ones are ignored."""
 
     async def add_neighbor(self, neighbor: Neighbor) -> None:
-        """Set its export policy, then open the session, as a restarting speaker (RFC 4724 R and F bits)."""
+        """Let it have every path, then open the session, as a restarting speaker (RFC 4724 R and F bits)."""
 
-    async def update_neighbor(self, old: Neighbor, new: Neighbor) -> None:
-        """Change a neighbour in place; whether that resets the session is the diff's to say."""
+    async def update_neighbor(self, new: Neighbor) -> None:
+        """Change a neighbour, in place where the daemon can, else by ending and reopening the session."""
 
-    async def remove_neighbor(self, address: IPAddress, exit: Exit) -> None:
-        """Take a neighbour away; a missing one is no error."""
+    async def remove_neighbor(self, address: IPAddress, how: Exit) -> None:
+        """Take a neighbour away, and return when nothing more will leave; a missing one is no error."""
+
+    async def enable_neighbor(self, address: IPAddress) -> None:
+        """Try again with a neighbour that exceeded its prefix limit (or was shut down by hand)."""
 
     async def stop_gracefully(self) -> None:
         """End BGP without a Cease where the daemon can (v4); otherwise do nothing."""

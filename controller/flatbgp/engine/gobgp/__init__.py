@@ -1,0 +1,1 @@
+"""GoBGP behind the engine protocol: the only place that knows protobuf and gRPC."""
