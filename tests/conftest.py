@@ -1,11 +1,18 @@
 """For all tests: where CI=true, a skipped test is a failed one, so that nothing is left out unseen."""
 
+import asyncio
 import os
 from collections.abc import Generator
 
 import pytest
 
 STRICT = os.environ.get("CI") == "true"
+
+
+def pytest_configure() -> None:
+    # looptime's plugin asks for the thread's current loop before each test; unless told that there is none, asyncio
+    # would make one that nobody closes, and the warning of that would fail whichever test runs when it is collected.
+    asyncio.set_event_loop(None)
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

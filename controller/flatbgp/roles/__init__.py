@@ -1,0 +1,1 @@
+"""The roles: loops that take a snapshot, plan, and apply the difference."""
