@@ -29,6 +29,8 @@ class ConnectFailure(StrEnum):
     REFUSED = "refused"
     UNANSWERED = "unanswered"
     UNREACHABLE = "unreachable"
+    TTL_EXCEEDED = "ttl exceeded"
+    LOST = "lost"  # it came up, and ended without a NOTIFICATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,10 @@ class Wire:
         """Return the record with a failed attempt to connect added."""
         since = self.failing_since if self.failure is failure else now
         return replace(self, failure=failure, failing_since=since)
+
+    def connected(self) -> "Wire":
+        """Return the record with a TCP connection that came up; what ended the one before it is still the news."""
+        return self if self.failure is ConnectFailure.LOST else replace(self, failure=None)
 
     def established(self) -> "Wire":
         """Return the record of a session that is up: nothing fails, the last NOTIFICATION stays as history."""
@@ -191,6 +197,16 @@ def _failure(seen: Observation, names: Names, now: float) -> tuple[Reason, str]:
         return Reason.CONNECTION_REFUSED, (
             f"{names.peer_ip} refuses TCP connections to port 179 {way}: start BGP there, and configure "
             f"{names.local_ip} as a neighbour with remote AS {names.local_asn}."
+        )
+    if wire.failure is ConnectFailure.LOST:
+        return Reason.CONNECTION_LOST, (
+            f"{names.peer_ip} closed the TCP connection {way} without a NOTIFICATION: BGP stopped or was killed there, or "
+            f"the router has no neighbour {names.local_ip} with remote AS {names.local_asn}."
+        )
+    if wire.failure is ConnectFailure.TTL_EXCEEDED:
+        return Reason.TTL_EXCEEDED, (
+            f"{names.peer_ip} is more than one hop away {way}, and the session is single-hop: set ebgpMultihop to true, "
+            f"and ebgp-multihop for {names.local_ip} on the router."
         )
     if wire.failure is ConnectFailure.UNREACHABLE:
         return Reason.UNREACHABLE, (

@@ -128,6 +128,16 @@ class Reason(StrEnum):
         "The router answers port 179 with a reset: BGP does not run there, or does not know this neighbour.",
         "Start BGP on the router and configure the floating IP as a neighbour.",
     )
+    CONNECTION_LOST = (
+        "ConnectionLost",
+        "The TCP connection ended without a NOTIFICATION.",
+        "Look whether BGP runs on the router, and whether it has the floating IP as a neighbour.",
+    )
+    TTL_EXCEEDED = (
+        "TTLExceeded",
+        "The router is more than one hop away, and the session is single-hop.",
+        "Set ebgpMultihop to true, and ebgp-multihop on the router.",
+    )
     CONNECT_TIMEOUT = (
         "ConnectTimeout",
         "The router does not answer TCP on port 179.",
