@@ -200,13 +200,13 @@ def _failure(seen: Observation, names: Names, now: float) -> tuple[Reason, str]:
         )
     if wire.failure is ConnectFailure.LOST:
         return Reason.CONNECTION_LOST, (
-            f"{names.peer_ip} closed the TCP connection {way} without a NOTIFICATION: BGP stopped or was killed there, or "
-            f"the router has no neighbour {names.local_ip} with remote AS {names.local_asn}."
+            f"{names.peer_ip} closed the TCP connection {way} without a NOTIFICATION: BGP stopped or was killed there, "
+            f"or the router has no neighbour {names.local_ip} with remote AS {names.local_asn}."
         )
     if wire.failure is ConnectFailure.TTL_EXCEEDED:
         return Reason.TTL_EXCEEDED, (
-            f"{names.peer_ip} is more than one hop away {way}, and the session is single-hop: set ebgpMultihop to true, "
-            f"and ebgp-multihop for {names.local_ip} on the router."
+            f"{names.peer_ip} is more than one hop away {way}, and the session is single-hop: set ebgpMultihop to "
+            f"true, and ebgp-multihop for {names.local_ip} on the router."
         )
     if wire.failure is ConnectFailure.UNREACHABLE:
         return Reason.UNREACHABLE, (
@@ -224,6 +224,6 @@ def _failure(seen: Observation, names: Names, now: float) -> tuple[Reason, str]:
         else ""
     )
     return Reason.CONNECT_TIMEOUT, (
-        f"{names.peer_ip} does not answer TCP {way} for {int(silent)} s: look whether it is up, whether a filter stands "
-        f"between, and whether it has a route back to {names.local_ip}.{hint}"
+        f"{names.peer_ip} does not answer TCP {way} for {int(silent)} s: look whether it is up, whether a filter "
+        f"stands between, and whether it has a route back to {names.local_ip}.{hint}"
     )
