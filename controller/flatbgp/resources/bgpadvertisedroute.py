@@ -1,19 +1,28 @@
 """BGPAdvertisedRoute: one prefix that every session announces, and its next hop."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
-from flatbgp.resources.ip import IPAddress, IPNetwork
+from flatbgp.resources.faults import Fault, shown
+from flatbgp.resources.forms import HostAddress, ObjectName, PodRange, UInt32
 from flatbgp.resources.kind import Column, Kind
+from flatbgp.resources.schema import Doc
 
 
 @dataclass(frozen=True, slots=True)
 class BGPAdvertisedRouteSpec:
     """``next_hop`` is the address of the node that owns the prefix; ``metric`` is set only where a ``med`` is."""
 
-    prefix: IPNetwork
-    next_hop: IPAddress
-    node_name: str
-    metric: int | None = None
+    prefix: Annotated[PodRange, Doc("The announced range: a pod CIDR of the node.")]
+    next_hop: Annotated[HostAddress, Doc("The address of the node that owns it, of the same family.")]
+    node_name: Annotated[ObjectName, Doc("The node that owns it.")]
+    metric: Annotated[UInt32 | None, Doc("The MULTI_EXIT_DISC, where a BGPPeer sets one.")] = None
+
+
+def _rules(spec: BGPAdvertisedRouteSpec) -> Iterable[Fault]:
+    if spec.prefix.version != spec.next_hop.version:
+        yield Fault("must be of the prefix's family", "nextHop", shown(str(spec.next_hop)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,8 @@ BGP_ADVERTISED_ROUTE = Kind(
     namespaced=True,
     spec_type=BGPAdvertisedRouteSpec,
     status_type=BGPAdvertisedRouteStatus,
+    written_by="controller",
+    rules=_rules,
     columns=(
         Column("PREFIX", ".spec.prefix"),
         Column("METRIC", ".spec.metric", type="integer"),

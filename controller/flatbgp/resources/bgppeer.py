@@ -1,68 +1,144 @@
 """BGPPeer: a router, and how sessions with it are to be."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 from flatbgp.resources.conditions import Condition
-from flatbgp.resources.ip import IPAddress
+from flatbgp.resources.faults import Fault, Severity
+from flatbgp.resources.forms import ASN, Community, Count, HostAddress, LargeCommunity, ObjectName, UInt32
 from flatbgp.resources.kind import Column, Kind
+from flatbgp.resources.schema import Doc, Length, Range, Rule, Unique
+from flatbgp.resources.takeover import restart_time_problem
 
 
 @dataclass(frozen=True, slots=True)
 class SecretReference:
     """A Secret of type kubernetes.io/basic-auth in the peer's namespace; its key ``password`` is used."""
 
-    name: str
+    name: Annotated[ObjectName, Doc("The Secret's name.")]
+
+
+def _hold_time_problem(seconds: int) -> str | None:
+    if seconds == 0:
+        # RFC 4271 allows 0 (no keepalives); GoBGP takes it for "not set" and uses its own default of 90.
+        return "would mean no keepalives, so that a dead router is never noticed; use 3 to 65535"
+    return "must be 3 to 65535 (RFC 4271 section 4.2)" if seconds < 3 else None
 
 
 @dataclass(frozen=True, slots=True)
 class BGPTimers:
     """Session timers in seconds (RFC 4271 section 10)."""
 
-    hold_time_seconds: int = 30
-    keep_alive_time_seconds: int = 10
-    connect_retry_time_seconds: int = 5
+    hold_time_seconds: Annotated[
+        int,
+        Doc("Silence of the router after which the session ends."),
+        Range(0, 65535),
+        Rule("3 or more", _hold_time_problem),
+    ] = 30
+    keep_alive_time_seconds: Annotated[
+        int | None, Doc("Time between keepalives; a third of the hold time unless set."), Range(1, 21845)
+    ] = None
+    connect_retry_time_seconds: Annotated[int, Doc("Time between attempts to connect."), Range(1, 65535)] = 5
+
+    @property
+    def keepalive(self) -> int:
+        """Seconds between keepalives: what is set, else a third of the hold time (RFC 4271 section 10)."""
+        return self.keep_alive_time_seconds or max(1, self.hold_time_seconds // 3)
 
 
 @dataclass(frozen=True, slots=True)
 class GracefulRestartSettings:
     """RFC 4724: how long routers keep routes while a gateway is replaced, in seconds."""
 
-    enabled: bool = True
-    restart_time_seconds: int = 60
-    deferral_time_seconds: int = 3
+    enabled: Annotated[bool, Doc("Whether routers are asked to keep routes while another node takes over.")] = True
+    restart_time_seconds: Annotated[
+        int, Doc("For how long they keep them; must exceed the worst take-over."), Range(1, 4095)
+    ] = 60
+    deferral_time_seconds: Annotated[
+        int, Doc("For how long a new session waits for the others before its End-of-RIB."), Range(1, 4095)
+    ] = 3
 
 
 @dataclass(frozen=True, slots=True)
 class BGPPeerSpec:
-    """The guide's four fields and the optional ones of ours, whose absence means the guide's behaviour.
+    """A router: its address and AS number, and optional settings whose absence means the guide's behaviour."""
 
-    ``sessions`` is from how many floating IPs sessions are opened. ``communities`` ("ASN:value", RFC 1997 or a
-    well-known name), ``large_communities`` ("ASN:a:b", RFC 8092), ``med`` and ``local_pref`` (iBGP only) are set on every
-    route that the peer gets; ``prefix_limit`` is the number of prefixes accepted from it for each family.
-    """
+    local_asn: Annotated[ASN, Doc("Our AS number in sessions with this router; it may differ from peer to peer.")]
+    peer_asn: Annotated[ASN, Doc("The router's AS number.")]
+    peer_ip: Annotated[HostAddress, Doc("The router's address, IPv4 or IPv6.")]
+    sessions: Annotated[
+        int, Doc("From how many floating IPs sessions are opened, each held by another node."), Range(1, 256)
+    ] = 1
+    ebgp_multihop: Annotated[bool, Doc("Whether the router may be more than one hop away (eBGP only).")] = True
+    password_secret_ref: Annotated[
+        SecretReference | None,
+        Doc("The Secret of type kubernetes.io/basic-auth whose key password is the session's TCP MD5 password."),
+    ] = None
+    timers: Annotated[BGPTimers, Doc("Session timers.")] = BGPTimers()
+    graceful_restart: Annotated[GracefulRestartSettings, Doc("Graceful restart (RFC 4724).")] = (
+        GracefulRestartSettings()
+    )
+    communities: Annotated[
+        tuple[Community, ...], Doc("Communities on every announced route (RFC 1997)."), Unique(), Length(0, 64)
+    ] = ()
+    large_communities: Annotated[
+        tuple[LargeCommunity, ...],
+        Doc("Large communities on every announced route (RFC 8092)."),
+        Unique(),
+        Length(0, 64),
+    ] = ()
+    med: Annotated[UInt32 | None, Doc("MULTI_EXIT_DISC of every announced route; shown as METRIC.")] = None
+    local_pref: Annotated[UInt32 | None, Doc("LOCAL_PREF of every announced route; sent to iBGP peers only.")] = None
+    prefix_limit: Annotated[
+        int,
+        Doc(
+            "Prefixes accepted from the router in each family; beyond it the session ends, with a new try after 5 minutes."
+        ),
+        Range(1, 2**31 - 1),
+    ] = 10_000
 
-    local_asn: int
-    peer_asn: int
-    peer_ip: IPAddress
-    sessions: int = 1
-    ebgp_multihop: bool = True
-    password_secret_ref: SecretReference | None = None
-    timers: BGPTimers = BGPTimers()
-    graceful_restart: GracefulRestartSettings = GracefulRestartSettings()
-    communities: tuple[str, ...] = ()
-    large_communities: tuple[str, ...] = ()
-    med: int | None = None
-    local_pref: int | None = None
-    prefix_limit: int = 10_000
+    @property
+    def internal(self) -> bool:
+        """Whether sessions are iBGP."""
+        return self.local_asn == self.peer_asn
+
+
+def _rules(spec: BGPPeerSpec) -> Iterable[Fault]:
+    timers, restart = spec.timers, spec.graceful_restart
+    if timers.keep_alive_time_seconds is not None and timers.keep_alive_time_seconds * 3 > timers.hold_time_seconds:
+        yield Fault(
+            f"must be at most a third of the hold time of {timers.hold_time_seconds} s, which is"
+            f" {timers.hold_time_seconds // 3} (RFC 4271 section 10)",
+            "timers.keepAliveTimeSeconds",
+            str(timers.keep_alive_time_seconds),
+        )
+    if restart.enabled:
+        problem = restart_time_problem(restart.restart_time_seconds)
+        if problem is not None:
+            yield Fault(problem, "gracefulRestart.restartTimeSeconds", str(restart.restart_time_seconds))
+        elif restart.deferral_time_seconds >= restart.restart_time_seconds:
+            yield Fault(
+                f"must be less than the restart time of {restart.restart_time_seconds} s",
+                "gracefulRestart.deferralTimeSeconds",
+                str(restart.deferral_time_seconds),
+            )
+    if spec.local_pref is not None and not spec.internal:
+        yield Fault(
+            "is not sent to this router: LOCAL_PREF goes to iBGP peers only (RFC 4271 section 5.1.5); use med or communities",
+            "localPref",
+            str(spec.local_pref),
+            severity=Severity.WARNING,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class BGPPeerStatus:
     """Counts and conditions, written by the controller."""
 
-    sessions: int = 0
-    established: int = 0
-    conditions: tuple[Condition, ...] = ()
+    sessions: Annotated[Count, Doc("Planned sessions.")] = 0
+    established: Annotated[Count, Doc("Sessions that are up.")] = 0
+    conditions: Annotated[tuple[Condition, ...], Doc("How it is.")] = ()
 
 
 BGP_PEER = Kind(
@@ -74,6 +150,7 @@ BGP_PEER = Kind(
     namespaced=True,
     spec_type=BGPPeerSpec,
     status_type=BGPPeerStatus,
+    rules=_rules,
     columns=(
         Column("LOCAL ASN", ".spec.localASN", type="integer"),
         Column("PEER ASN", ".spec.peerASN", type="integer"),

@@ -3,22 +3,25 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from flatbgp.resources.ip import Family, IPAddress
+from flatbgp.resources.forms import ASN, Count, HostAddress, ObjectName
+from flatbgp.resources.ip import Family
 from flatbgp.resources.kind import Column, Kind
 from flatbgp.resources.reasons import Reason
+from flatbgp.resources.schema import Doc
 
 
 @dataclass(frozen=True, slots=True)
 class BGPSessionSpec:
     """Who with whom: ``local_ip`` is a floating IP, ``peer`` the name of the BGPPeer."""
 
-    local_asn: int
-    peer_asn: int
-    local_ip: IPAddress
-    peer_ip: IPAddress
-    node_name: str
-    peer: str
+    local_asn: Annotated[ASN, Doc("Our AS number in this session.")]
+    peer_asn: Annotated[ASN, Doc("The router's AS number.")]
+    local_ip: Annotated[HostAddress, Doc("The floating IP from which the session is opened.")]
+    peer_ip: Annotated[HostAddress, Doc("The router's address.")]
+    node_name: Annotated[ObjectName, Doc("The node that holds the floating IP.")]
+    peer: Annotated[ObjectName, Doc("The BGPPeer.")]
 
 
 class SessionStatusState(StrEnum):
@@ -32,22 +35,22 @@ class SessionStatusState(StrEnum):
 class SessionFamily:
     """One negotiated family, and prefixes advertised and received."""
 
-    family: Family
-    advertised: int = 0
-    received: int = 0
+    family: Annotated[Family, Doc("IPv4 or IPv6.")]
+    advertised: Annotated[Count, Doc("Prefixes announced to the router.")] = 0
+    received: Annotated[Count, Doc("Prefixes received from it; none of them is used.")] = 0
 
 
 @dataclass(frozen=True, slots=True)
 class BGPSessionStatus:
     """``since`` is when the state began; ``reason`` and ``message`` say why it is not Established, or why it last was not."""
 
-    state: SessionStatusState
-    last_report: datetime | None = None
-    since: datetime | None = None
-    reason: Reason | None = None
-    message: str = ""
-    families: tuple[SessionFamily, ...] = ()
-    flaps: int = 0
+    state: Annotated[SessionStatusState, Doc("Established or NotEstablished.")]
+    last_report: Annotated[datetime | None, Doc("When the speaker last wrote this.")] = None
+    since: Annotated[datetime | None, Doc("When the state began.")] = None
+    reason: Annotated[Reason | None, Doc("Why the session is not Established, or why it last was not.")] = None
+    message: Annotated[str, Doc("The reason in a sentence, with its cure.")] = ""
+    families: Annotated[tuple[SessionFamily, ...], Doc("The negotiated families and their counts.")] = ()
+    flaps: Annotated[Count, Doc("How often an Established session has ended.")] = 0
 
 
 BGP_SESSION = Kind(
@@ -59,6 +62,7 @@ BGP_SESSION = Kind(
     namespaced=True,
     spec_type=BGPSessionSpec,
     status_type=BGPSessionStatus,
+    written_by="speaker",
     columns=(
         Column("LOCAL ASN", ".spec.localASN", type="integer"),
         Column("PEER ASN", ".spec.peerASN", type="integer"),

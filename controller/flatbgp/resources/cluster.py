@@ -1,36 +1,41 @@
 """Cluster: the admin cluster's description of a user cluster, of which only the network part concerns us."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from flatbgp.resources.ip import IPNetwork
 from flatbgp.resources.kind import Kind
+from flatbgp.resources.schema import Doc, Immutable
 
 
 @dataclass(frozen=True, slots=True)
 class CIDRBlocks:
     """A list of ranges."""
 
-    cidr_blocks: tuple[IPNetwork, ...] = ()
+    cidr_blocks: Annotated[tuple[IPNetwork, ...], Doc("Ranges in CIDR notation.")] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterNetwork:
-    """``advanced_networking`` and ``flat_ipv4`` are immutable after creation.
+    """The network part of a Cluster."""
 
-    ``pods`` is ignored with ``flat_ipv4``; an IPv6 block among ``services`` makes the cluster dual-stack.
-    """
-
-    advanced_networking: bool = False
-    flat_ipv4: bool = False
-    pods: CIDRBlocks = CIDRBlocks()
-    services: CIDRBlocks = CIDRBlocks()
+    advanced_networking: Annotated[
+        bool, Doc("Needed for NetworkGatewayGroup and BGP; fixed at creation."), Immutable()
+    ] = False
+    flat_ipv4: Annotated[
+        bool,
+        Doc("Whether IPv4 pod addresses are routed (flat) instead of hidden (island); fixed at creation."),
+        Immutable(),
+    ] = False
+    pods: Annotated[CIDRBlocks, Doc("The pod ranges of an island cluster; ignored with flatIPv4.")] = CIDRBlocks()
+    services: Annotated[CIDRBlocks, Doc("The service ranges; an IPv6 one makes the cluster dual-stack.")] = CIDRBlocks()
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterSpec:
     """The part of the Cluster that we read; all else is kept and ignored."""
 
-    cluster_network: ClusterNetwork = ClusterNetwork()
+    cluster_network: Annotated[ClusterNetwork, Doc("The network part.")] = ClusterNetwork()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +53,5 @@ CLUSTER = Kind(
     spec_type=ClusterSpec,
     status_type=ClusterStatus,
     strict=False,
+    columns=(),
 )

@@ -3,20 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Annotated
 
 from flatbgp.resources.reasons import Reason
+from flatbgp.resources.schema import Doc
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One condition: ``type`` ("Ready", "Conflicting", ...), ``status`` True, False or Unknown, one-word reason, sentence."""
 
-    type: str
-    status: str
-    reason: Reason
-    message: str = ""
-    last_transition_time: datetime | None = None
-    observed_generation: int | None = None
+    type: Annotated[str, Doc("What it is about: Ready, Conflicting, ...")]
+    status: Annotated[str, Doc("True, False or Unknown")]
+    reason: Annotated[Reason, Doc("One word; the page of reasons says what it means and what to do.")]
+    message: Annotated[str, Doc("The reason in a sentence, with the names concerned.")] = ""
+    last_transition_time: Annotated[datetime | None, Doc("When the status last changed.")] = None
+    observed_generation: Annotated[int | None, Doc("The generation of the spec that was judged.")] = None
 
 
 def merge(old: Iterable[Condition], new: Iterable[Condition], now: datetime) -> tuple[Condition, ...]:

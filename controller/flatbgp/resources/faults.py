@@ -1,7 +1,13 @@
 """What is wrong with a manifest, said so that a person can mend it."""
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+VALUE_LIMIT = 100
+"""A value is shown up to this many characters."""
 
 
 class Severity(StrEnum):
@@ -27,3 +33,29 @@ class Fault:
     source: str = ""
     document: int = 0
     severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        """Return the fault as one line: file, document, object, field, value, and what would be right."""
+        place = [self.source, f"document {self.document}" if self.document else "", self.subject, self.path]
+        head = ": ".join(part for part in place if part)
+        value = f" {self.value}" if self.value is not None else ""
+        warning = "warning: " if self.severity is Severity.WARNING else ""
+        return f"{warning}{head}:{value} {self.problem}" if head else f"{warning}{value}{self.problem}"
+
+
+def errors(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Return those that stop ``apply``."""
+    return tuple(fault for fault in faults if fault.severity is Severity.ERROR)
+
+
+def shown(value: Any) -> str:
+    """Return a value as it stands in a fault: printable, on one line, at most 100 characters."""
+    if isinstance(value, str):
+        text = json.dumps(value[: VALUE_LIMIT + 1], ensure_ascii=False)
+    else:
+        try:
+            text = json.dumps(value, ensure_ascii=False, default=str)
+        except (ValueError, RecursionError):  # a number of thousands of digits; a value nested beyond the interpreter
+            text = f"a {type(value).__name__}"
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return text if len(text) <= VALUE_LIMIT else text[: VALUE_LIMIT - 3] + "..."

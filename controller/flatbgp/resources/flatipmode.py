@@ -2,28 +2,39 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from flatbgp.resources.conditions import Condition
+from flatbgp.resources.forms import Count, Labels
 from flatbgp.resources.kind import Column, Kind
+from flatbgp.resources.schema import Doc
 
 
 @dataclass(frozen=True, slots=True)
 class FlatIPModeSpec:
     """``peer_selector`` is a flat map: a BGPPeer is selected when it has all the pairs as labels."""
 
-    enable_bgp_ipv4: bool = False
-    enable_bgp_ipv6: bool = False
-    peer_selector: Mapping[str, str] = field(default_factory=dict)
+    enable_bgp_ipv4: Annotated[bool, Doc("Whether IPv4 pod CIDRs are announced; needs a Cluster with flatIPv4.")] = (
+        False
+    )
+    enable_bgp_ipv6: Annotated[bool, Doc("Whether IPv6 pod CIDRs are announced.")] = False
+    peer_selector: Annotated[
+        Labels, Doc("A BGPPeer is used when it has all these pairs as labels; empty selects every one.")
+    ] = field(default_factory=dict)
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Return whether a BGPPeer with these labels is used."""
+        return all(labels.get(key) == value for key, value in self.peer_selector.items())
 
 
 @dataclass(frozen=True, slots=True)
 class FlatIPModeStatus:
     """Counts and conditions, written by the controller."""
 
-    peers: int = 0
-    sessions: int = 0
-    established: int = 0
-    conditions: tuple[Condition, ...] = ()
+    peers: Annotated[Count, Doc("Selected BGPPeers.")] = 0
+    sessions: Annotated[Count, Doc("Planned sessions.")] = 0
+    established: Annotated[Count, Doc("Sessions that are up.")] = 0
+    conditions: Annotated[tuple[Condition, ...], Doc("How it is.")] = ()
 
 
 _AGE = (Column("AGE", ".metadata.creationTimestamp", type="date"),)

@@ -1,7 +1,10 @@
-"""What a kind of object is: its names, its scope, its shape and its table."""
+"""What a kind of object is: its names, its scope, its shape, its rules and its table."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from flatbgp.resources.faults import Fault
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -21,12 +24,20 @@ class Column:
     wide: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+def no_rules(_: Any) -> Iterable[Fault]:
+    """Say that the fields' own rules are all there is."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind(Generic[S, T]):
     """One kind of object.
 
-    ``spec_type`` and ``status_type`` are the dataclasses whose annotations are the schema. ``strict`` kinds refuse
-    unknown fields; the others keep and ignore them. ``fixed_name`` is the only name allowed, where there is one.
+    ``spec_type`` and ``status_type`` are the dataclasses whose annotations are the schema; ``rules`` are those between
+    fields of one spec (their paths begin below the spec). ``strict`` kinds are ours and refuse unknown fields; the
+    others keep and ignore them. ``fixed_name`` is the only name allowed, where there is one. ``written_by`` names the
+    role that writes the objects, for kinds that people only read. ``read_spec`` reads the spec of a kind that does not
+    keep it under ``spec``.
     """
 
     name: str
@@ -41,6 +52,9 @@ class Kind(Generic[S, T]):
     columns: tuple[Column, ...] = ()
     strict: bool = True
     fixed_name: str | None = None
+    written_by: str = ""
+    rules: Callable[[S], Iterable[Fault]] = no_rules
+    read_spec: Callable[[Mapping[str, Any], list[Fault]], S | None] | None = None
 
     @property
     def api_version(self) -> str:

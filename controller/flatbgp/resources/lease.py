@@ -1,8 +1,10 @@
 """Lease (coordination.k8s.io/v1): who holds a floating IP or leads a role."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from flatbgp.resources.kind import Column, Kind
+from flatbgp.resources.schema import Doc
 
 NAMESPACE = "kube-system"
 ADDRESS_ANNOTATION = "flatbgp.io/address"
@@ -17,11 +19,11 @@ PROBE_ANNOTATION = "flatbgp.io/probe"
 class LeaseSpec:
     """``holder_identity`` empty means free. ``renew_time`` is a token to compare, never a time to count from."""
 
-    holder_identity: str = ""
-    lease_duration_seconds: int = 0
-    acquire_time: str = ""
-    renew_time: str = ""
-    lease_transitions: int = 0
+    holder_identity: Annotated[str, Doc("Who holds it: a node's name, or a role's process; empty if free.")] = ""
+    lease_duration_seconds: Annotated[int, Doc("For how long after a renewal it is held.")] = 0
+    acquire_time: Annotated[str, Doc("When the holder got it.")] = ""
+    renew_time: Annotated[str, Doc("When the holder last renewed it, by the holder's clock.")] = ""
+    lease_transitions: Annotated[int, Doc("How often the holder changed.")] = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,37 +2,47 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
 from flatbgp.resources.conditions import Condition
+from flatbgp.resources.forms import HostAddress
 from flatbgp.resources.ip import IPAddress
 from flatbgp.resources.kind import Column, Kind
 from flatbgp.resources.reasons import Reason
+from flatbgp.resources.schema import Doc, Length, Unique
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkGatewayGroupSpec:
     """``floating_ips`` are reserved host addresses in the nodes' subnets."""
 
-    floating_ips: tuple[IPAddress, ...]
+    floating_ips: Annotated[
+        tuple[HostAddress, ...],
+        Doc("Reserved addresses in the nodes' subnets, from which sessions are opened; in order of preference."),
+        Unique(),
+        Length(0, 256),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class FloatingIPStatus:
     """Who holds one address (``node`` empty: nobody), since when, and why it is as it is."""
 
-    address: IPAddress
-    node: str = ""
-    since: datetime | None = None
-    reason: Reason | None = None
-    message: str = ""
+    address: Annotated[IPAddress, Doc("The floating IP.")]
+    node: Annotated[str, Doc("The node that holds it; empty if none does.")] = ""
+    since: Annotated[datetime | None, Doc("Since when.")] = None
+    reason: Annotated[Reason | None, Doc("Why it is held, or not.")] = None
+    message: Annotated[str, Doc("The reason in a sentence.")] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkGatewayGroupStatus:
     """Written by the controller."""
 
-    floating_ips: tuple[FloatingIPStatus, ...] = ()
-    conditions: tuple[Condition, ...] = ()
+    floating_ips: Annotated[
+        tuple[FloatingIPStatus, ...], Doc("One entry for each floating IP, in the spec's order.")
+    ] = ()
+    conditions: Annotated[tuple[Condition, ...], Doc("How it is with the group as a whole.")] = ()
 
 
 NETWORK_GATEWAY_GROUP = Kind(

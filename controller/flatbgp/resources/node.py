@@ -1,9 +1,14 @@
 """Node (core v1): the owner of pod CIDRs and of the next hop."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any
 
-from flatbgp.resources.ip import IPNetwork
+from flatbgp.resources.forms import PodRange
+from flatbgp.resources.ip import Family, IPAddress
 from flatbgp.resources.kind import Column, Kind
+from flatbgp.resources.parsing import Malformed, host_problem, parse_address
+from flatbgp.resources.schema import Doc, Immutable, Unique
 
 DRAIN_ANNOTATION = "flatbgp.io/drain"
 """A Node with this annotation set to "true" hands its floating IPs over and claims none."""
@@ -13,22 +18,27 @@ DRAIN_ANNOTATION = "flatbgp.io/drain"
 class NodeSpec:
     """``pod_cidrs`` never change once set; IPv4 comes first."""
 
-    pod_cidrs: tuple[IPNetwork, ...] = ()
+    pod_cidrs: Annotated[
+        tuple[PodRange, ...],
+        Doc("The ranges of the node's pods; set once, then never changed."),
+        Immutable(once=True),
+        Unique(),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NodeAddress:
     """An address as the kubelet reports it; ``address`` may be a host name."""
 
-    type: str
-    address: str
+    type: Annotated[str, Doc("InternalIP, ExternalIP, Hostname, ...")]
+    address: Annotated[str, Doc("The address, or a host name.")]
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
     """The addresses; nothing else of a Node's status concerns us."""
 
-    addresses: tuple[NodeAddress, ...] = ()
+    addresses: Annotated[tuple[NodeAddress, ...], Doc("The node's addresses, as the kubelet reports them.")] = ()
 
 
 NODE = Kind(
@@ -47,3 +57,39 @@ NODE = Kind(
         Column("POD CIDRS", ".spec.podCIDRs[*]"),
     ),
 )
+
+
+def address_of(status: NodeStatus | None, family: Family) -> IPAddress | None:
+    """Return a node's address of a family: its first InternalIP that a router can send to; ``None`` without one.
+
+    Link-local, loopback, multicast, unspecified and IPv4-mapped addresses don't count. Private, unique-local and
+    documentation ranges do: ``is_global`` of the standard library would refuse what data centres use.
+    """
+    if status is None:
+        return None
+    for reported in status.addresses:
+        if reported.type != "InternalIP":
+            continue
+        try:
+            address = parse_address(reported.address)
+        except Malformed:  # a host name, or an IPv4-mapped address
+            continue
+        if Family.of(address) is family and host_problem(address) is None and not address.is_link_local:
+            return address
+    return None
+
+
+def completed(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a Node's document with ``podCIDRs`` and ``podCIDR`` telling the same (the second follows the first).
+
+    A manifest may have the old singular field alone.
+    """
+    spec = document.get("spec")
+    if not isinstance(spec, Mapping):
+        return document
+    ranges, single = spec.get("podCIDRs"), spec.get("podCIDR")
+    if not ranges and single:
+        ranges = [single]
+    if not ranges or (spec.get("podCIDRs") == ranges and single == ranges[0]):
+        return document
+    return {**document, "spec": {**spec, "podCIDRs": ranges, "podCIDR": ranges[0]}}

@@ -1,0 +1,136 @@
+"""Types that several kinds share: what an ASN, a host address, a label, a community may be."""
+
+import re
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated
+
+from flatbgp.resources.communities import community_problem, large_community_problem
+from flatbgp.resources.ip import IPAddress, IPNetwork
+from flatbgp.resources.parsing import host_problem
+from flatbgp.resources.schema import KeyRule, Length, Range, Rule
+
+UINT32_MAX = 2**32 - 1
+
+_REFUSED_ASNS = {
+    0: "0 is reserved (RFC 7607)",
+    23456: "23456 is AS_TRANS, a placeholder for 32-bit numbers (RFC 6793)",
+    65535: "65535 is reserved (RFC 7300)",
+    UINT32_MAX: "4294967295 is reserved (RFC 7300)",
+}
+
+
+def asn_problem(asn: int) -> str | None:
+    """Return why a number can be no AS number of a session; ``None`` if it can."""
+    reserved = _REFUSED_ASNS.get(asn)
+    return f"is no AS number to use: {reserved}; use 1 to 4294967294" if reserved else None
+
+
+ASN = Annotated[
+    int,
+    Range(0, UINT32_MAX),
+    Rule("an AS number, 1 to 4294967294; not 23456 or 65535", asn_problem),
+]
+
+UInt32 = Annotated[int, Range(0, UINT32_MAX)]
+Count = Annotated[int, Range(0)]
+
+HostAddress = Annotated[
+    IPAddress,
+    Rule("a unicast host address without mask", host_problem),
+]
+
+_SPECIAL = (
+    tuple(
+        (IPv4Network(text), word)
+        for text, word in (
+            ("0.0.0.0/8", "0.0.0.0/8"),
+            ("127.0.0.0/8", "loopback"),
+            ("169.254.0.0/16", "link-local"),
+            ("224.0.0.0/4", "multicast"),
+            ("255.255.255.255/32", "broadcast"),
+        )
+    ),
+    tuple(
+        (IPv6Network(text), word)
+        for text, word in (
+            ("::/96", "unspecified, loopback and IPv4-compatible"),
+            ("::ffff:0:0/96", "IPv4-mapped"),
+            ("fe80::/10", "link-local"),
+            ("ff00::/8", "multicast"),
+        )
+    ),
+)
+
+
+def pod_range_problem(network: IPNetwork) -> str | None:
+    """Return why a range can hold no pods' addresses; ``None`` if it can."""
+    for special, word in _SPECIAL[0 if network.version == 4 else 1]:
+        if network.overlaps(special):  # type: ignore[arg-type]  # the index above picks the network's own family
+            return f"overlaps {special} ({word}); a range of unicast addresses is needed"
+    return None
+
+
+PodRange = Annotated[IPNetwork, Rule("a range of unicast addresses, without host bits", pod_range_problem)]
+
+_DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+SUBDOMAIN_PATTERN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
+_SUBDOMAIN = re.compile(SUBDOMAIN_PATTERN)
+_LABEL_1123 = re.compile(_DNS_LABEL)
+LABEL_NAME_PATTERN = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_LABEL_NAME = re.compile(LABEL_NAME_PATTERN)
+
+
+def subdomain_problem(text: str) -> str | None:
+    """Return why a text is no object name (RFC 1123 subdomain of at most 253 characters); ``None`` if it is."""
+    if len(text) > 253:
+        return f"has {len(text)} characters; a name has at most 253"
+    if not _SUBDOMAIN.fullmatch(text):
+        return (
+            "is no object name: lower-case letters, digits, '-' and '.', with a letter or digit at both ends of a part"
+        )
+    return None
+
+
+def namespace_problem(text: str) -> str | None:
+    """Return why a text is no namespace name (RFC 1123 label of at most 63 characters); ``None`` if it is."""
+    if len(text) > 63:
+        return f"has {len(text)} characters; a namespace has at most 63"
+    if not _LABEL_1123.fullmatch(text):
+        return "is no namespace name: lower-case letters, digits and '-', with a letter or digit at both ends"
+    return None
+
+
+def label_key_problem(key: str) -> str | None:
+    """Return why a text is no label or annotation key ("name" or "dns.prefix/name"); ``None`` if it is."""
+    prefix, slash, name = key.rpartition("/")
+    if slash and (not prefix or subdomain_problem(prefix)):
+        return "is no key: the part before '/' must be a DNS name"
+    if not 1 <= len(name) <= 63 or not _LABEL_NAME.fullmatch(name):
+        return "is no key: its name has 1 to 63 letters, digits, '-', '_' or '.', with a letter or digit at both ends"
+    return None
+
+
+def label_value_problem(value: str) -> str | None:
+    """Return why a text is no label value (empty, or 1 to 63 characters as in a key's name); ``None`` if it is."""
+    if value and (len(value) > 63 or not _LABEL_NAME.fullmatch(value)):
+        return "is no label value: at most 63 letters, digits, '-', '_' or '.', with a letter or digit at both ends, or empty"
+    return None
+
+
+ObjectName = Annotated[str, Rule("the name of an object", subdomain_problem, SUBDOMAIN_PATTERN), Length(1, 253)]
+LabelKey = Annotated[str, Rule("a label key", label_key_problem), Length(1, 317)]
+LabelValue = Annotated[str, Rule("a label value", label_value_problem), Length(0, 63)]
+Labels = Annotated[
+    Mapping[str, str],
+    KeyRule(Rule("a label key", label_key_problem)),
+    Rule("a label value", label_value_problem),
+    Length(0, 64),
+]
+
+Community = Annotated[
+    str, Rule("ASN:value, each 0 to 65535, or a well-known name (RFC 1997)", community_problem), Length(1, 32)
+]
+LargeCommunity = Annotated[
+    str, Rule("ASN:value:value, each 0 to 4294967295 (RFC 8092)", large_community_problem), Length(5, 32)
+]
