@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -152,9 +151,16 @@ def json_name(attribute: str) -> str:
     return first + "".join(_ACRONYMS.get(word, word.capitalize()) for word in rest)
 
 
-@cache
 def shape_of(cls: type[Any]) -> ObjectShape:
     """Return the shape of a dataclass."""
+    known = _SHAPES.get(cls)
+    return known if known is not None else _SHAPES.setdefault(cls, _object_shape(cls))
+
+
+_SHAPES: dict[type[Any], ObjectShape] = {}
+
+
+def _object_shape(cls: type[Any]) -> ObjectShape:
     hints = get_type_hints(cls, include_extras=True)
     properties = []
     for field in fields(cls):
