@@ -92,9 +92,7 @@ class BGPPeerSpec:
     local_pref: Annotated[UInt32 | None, Doc("LOCAL_PREF of every announced route; sent to iBGP peers only.")] = None
     prefix_limit: Annotated[
         int,
-        Doc(
-            "Prefixes accepted from the router in each family; beyond it the session ends, with a new try after 5 minutes."
-        ),
+        Doc("Prefixes accepted from it in each family; beyond, the session ends, with a new try after 5 minutes."),
         Range(1, 2**31 - 1),
     ] = 10_000
 
@@ -125,7 +123,7 @@ def _rules(spec: BGPPeerSpec) -> Iterable[Fault]:
             )
     if spec.local_pref is not None and not spec.internal:
         yield Fault(
-            "is not sent to this router: LOCAL_PREF goes to iBGP peers only (RFC 4271 section 5.1.5); use med or communities",
+            "has no effect here: LOCAL_PREF goes to iBGP peers only (RFC 4271 section 5.1.5); use med or communities",
             "localPref",
             str(spec.local_pref),
             severity=Severity.WARNING,

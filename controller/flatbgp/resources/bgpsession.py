@@ -42,7 +42,7 @@ class SessionFamily:
 
 @dataclass(frozen=True, slots=True)
 class BGPSessionStatus:
-    """``since`` is when the state began; ``reason`` and ``message`` say why it is not Established, or why it last was not."""
+    """The state and since when; ``reason`` and ``message`` say why it is not Established, or why it last was not."""
 
     state: Annotated[SessionStatusState, Doc("Established or NotEstablished.")]
     last_report: Annotated[datetime | None, Doc("When the speaker last wrote this.")] = None

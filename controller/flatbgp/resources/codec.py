@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flatbgp.resources.faults import Fault, errors
+from flatbgp.resources.faults import Fault, errors, shown
 from flatbgp.resources.kind import Kind, S, T
 from flatbgp.resources.meta import Meta
 from flatbgp.resources.parsing import Malformed, format_time, parse_time
@@ -32,9 +32,7 @@ def decode(kind: Kind[S, T], document: Any) -> Resource[S, T]:
 
 def fixed_name_fault(kind: Kind[Any, Any], name: str) -> Fault:
     """Return the fault of an object whose kind allows one name only."""
-    return Fault(
-        f"must be {kind.fixed_name}: there is one {kind.name} for a cluster", "metadata.name", f'"{name[:80]}"'
-    )
+    return Fault(f"must be {kind.fixed_name}: there is one {kind.name} for a cluster", "metadata.name", shown(name))
 
 
 def read_spec(kind: Kind[S, T], document: Mapping[str, Any], faults: Faults, unknown: Unknown) -> S | None:
@@ -136,7 +134,7 @@ def encode_meta(meta: Meta) -> dict[str, Any]:
 
 
 def encode(kind: Kind[S, T], meta: Meta, spec: S, status: T | None = None) -> dict[str, Any]:
-    """Return a whole object as JSON (not for a Secret, which has no spec: :func:`flatbgp.resources.secret.document`)."""
+    """Return a whole object as JSON (not for a Secret, which has no spec)."""
     document: dict[str, Any] = {
         "apiVersion": kind.api_version,
         "kind": kind.name,

@@ -11,7 +11,7 @@ from flatbgp.resources.schema import Doc
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition: ``type`` ("Ready", "Conflicting", ...), ``status`` True, False or Unknown, one-word reason, sentence."""
+    """One condition: what it is about, whether it holds, a one-word reason and a sentence."""
 
     type: Annotated[str, Doc("What it is about: Ready, Conflicting, ...")]
     status: Annotated[str, Doc("True, False or Unknown")]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import ip_network
 from typing import Annotated
 
 from flatbgp.resources.communities import community_problem, large_community_problem
@@ -40,34 +40,38 @@ HostAddress = Annotated[
     Rule("a unicast host address without mask", host_problem),
 ]
 
-_SPECIAL = (
-    tuple(
-        (IPv4Network(text), word)
-        for text, word in (
-            ("0.0.0.0/8", "0.0.0.0/8"),
-            ("127.0.0.0/8", "loopback"),
-            ("169.254.0.0/16", "link-local"),
-            ("224.0.0.0/4", "multicast"),
-            ("255.255.255.255/32", "broadcast"),
-        )
-    ),
-    tuple(
-        (IPv6Network(text), word)
-        for text, word in (
-            ("::/96", "unspecified, loopback and IPv4-compatible"),
-            ("::ffff:0:0/96", "IPv4-mapped"),
-            ("fe80::/10", "link-local"),
-            ("ff00::/8", "multicast"),
-        )
-    ),
-)
+_NO_POD_RANGES = {
+    4: {
+        "0.0.0.0/8": "this network",
+        "127.0.0.0/8": "loopback",
+        "169.254.0.0/16": "link-local",
+        "224.0.0.0/4": "multicast",
+        "255.255.255.255/32": "broadcast",
+    },
+    6: {
+        "::/96": "unspecified, loopback and IPv4-compatible",
+        "::ffff:0:0/96": "IPv4-mapped",
+        "fe80::/10": "link-local",
+        "ff00::/8": "multicast",
+    },
+}
+# First and last address as numbers: `overlaps` of the library costs ten times as much, and a start asks for every Node.
+_SPECIAL = {
+    version: tuple(
+        (int(network.network_address), int(network.broadcast_address), f"{network} ({word})")
+        for network, word in ((ip_network(text), word) for text, word in ranges.items())
+    )
+    for version, ranges in _NO_POD_RANGES.items()
+}
 
 
 def pod_range_problem(network: IPNetwork) -> str | None:
     """Return why a range can hold no pods' addresses; ``None`` if it can."""
-    for special, word in _SPECIAL[0 if network.version == 4 else 1]:
-        if network.overlaps(special):  # type: ignore[arg-type]  # the index above picks the network's own family
-            return f"overlaps {special} ({word}); a range of unicast addresses is needed"
+    first = int(network.network_address)
+    last = first + (1 << network.max_prefixlen - network.prefixlen) - 1
+    for special_first, special_last, name in _SPECIAL[network.version]:
+        if first <= special_last and special_first <= last:
+            return f"overlaps {name}; a range of unicast addresses is needed"
     return None
 
 
@@ -86,9 +90,7 @@ def subdomain_problem(text: str) -> str | None:
     if len(text) > 253:
         return f"has {len(text)} characters; a name has at most 253"
     if not _SUBDOMAIN.fullmatch(text):
-        return (
-            "is no object name: lower-case letters, digits, '-' and '.', with a letter or digit at both ends of a part"
-        )
+        return "is no object name: lower-case letters, digits, '-' and '.', a letter or digit at both ends"
     return None
 
 
@@ -97,7 +99,7 @@ def namespace_problem(text: str) -> str | None:
     if len(text) > 63:
         return f"has {len(text)} characters; a namespace has at most 63"
     if not _LABEL_1123.fullmatch(text):
-        return "is no namespace name: lower-case letters, digits and '-', with a letter or digit at both ends"
+        return "is no namespace name: lower-case letters, digits and '-', a letter or digit at both ends"
     return None
 
 
@@ -107,14 +109,14 @@ def label_key_problem(key: str) -> str | None:
     if slash and (not prefix or subdomain_problem(prefix)):
         return "is no key: the part before '/' must be a DNS name"
     if not 1 <= len(name) <= 63 or not _LABEL_NAME.fullmatch(name):
-        return "is no key: its name has 1 to 63 letters, digits, '-', '_' or '.', with a letter or digit at both ends"
+        return "is no key: its name has 1 to 63 letters, digits, '-', '_' or '.', a letter or digit at both ends"
     return None
 
 
 def label_value_problem(value: str) -> str | None:
     """Return why a text is no label value (empty, or 1 to 63 characters as in a key's name); ``None`` if it is."""
     if value and (len(value) > 63 or not _LABEL_NAME.fullmatch(value)):
-        return "is no label value: at most 63 letters, digits, '-', '_' or '.', with a letter or digit at both ends, or empty"
+        return "is no label value: at most 63 letters, digits, '-', '_' or '.', a letter or digit at both ends"
     return None
 
 

@@ -14,8 +14,8 @@ T = TypeVar("T")
 class Column:
     """A column of the table that ``get`` prints (and of the CRD's printer columns).
 
-    ``path`` is the JSONPath of Kubernetes' additionalPrinterColumns; ``type`` one of its types ("date" prints as an age).
-    ``wide`` columns show with ``-o wide`` only.
+    ``path`` is the JSONPath of Kubernetes' additionalPrinterColumns; ``type`` one of its types ("date" prints as an
+    age). ``wide`` columns show with ``-o wide`` only.
     """
 
     header: str

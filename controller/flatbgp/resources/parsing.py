@@ -7,7 +7,7 @@ scope zones, host bits by request), so each of these looks first and says what i
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from flatbgp.resources.ip import IPAddress, IPNetwork
 
@@ -22,7 +22,7 @@ class Malformed(ValueError):
 @lru_cache(_CACHE)
 def parse_address(text: str) -> IPAddress:
     """Return the address that ``text`` is, IPv4 or IPv6, without mask, blank, zone or leading zero."""
-    if text != text.strip() or any(character.isspace() for character in text):
+    if text and text.split() != [text]:
         raise Malformed("has a blank in it; write the address alone")
     if "/" in text:
         raise Malformed("has a mask; write the address alone, as in 10.0.1.254")
@@ -51,7 +51,7 @@ def _address_problem(text: str) -> str:
 @lru_cache(_CACHE)
 def parse_network(text: str) -> IPNetwork:
     """Return the range that ``text`` is in CIDR notation, with a prefix length and without host bits."""
-    if any(character.isspace() for character in text):
+    if text and text.split() != [text]:
         raise Malformed("has a blank in it; write the range alone, as in 10.0.0.0/16")
     base, slash, length = text.partition("/")
     if not slash:
@@ -64,8 +64,11 @@ def parse_network(text: str) -> IPNetwork:
         raise Malformed("must have a plain prefix length after the slash, as in 10.0.0.0/16")
     if len(length) > 3 or int(length) > address.max_prefixlen:
         raise Malformed(f"has a prefix length above {address.max_prefixlen}")
-    network = ip_network((address, int(length)), strict=False)
-    if network.network_address != address:
+    number, host_bits = int(address), address.max_prefixlen - int(length)
+    first = number >> host_bits << host_bits
+    make = IPv4Network if isinstance(address, IPv4Address) else IPv6Network
+    network = make((first, int(length)))
+    if first != number:
         raise Malformed(f"has host bits set; the range is {network}")
     return network
 

@@ -127,22 +127,21 @@ def _described(value: Any) -> str:
 
 
 def _scalar_reader(shape: ScalarShape) -> Reader:
-    parse = _PARSERS[shape.scalar] if shape.choices is None else _choice_parser(shape.choices)
-    python = {Scalar.INTEGER: int, Scalar.BOOLEAN: bool}.get(shape.scalar, str)
-    expected, checks = str(shape.scalar), _checks(shape)
+    parse: Callable[[str], Any] | None = _PARSERS[shape.scalar]
+    if shape.choices is not None:
+        parse = _choice_parser(shape.choices)
+    python: Any = {Scalar.INTEGER: int, Scalar.BOOLEAN: bool}.get(shape.scalar, str)
+    expected, checks = shape.scalar, _checks(shape)
 
     def read(value: Any, faults: Faults) -> Any:
         if type(value) is not python:
             faults.append(wrong_type(expected, value))
             return INVALID
-        if parse is not None:
-            try:
-                parsed = parse(value)
-            except Malformed as problem:
-                faults.append(Fault(str(problem), value=shown(value)))
-                return INVALID
-        else:
-            parsed = value
+        try:
+            parsed = parse(value) if parse is not None else value
+        except Malformed as problem:
+            faults.append(Fault(str(problem), value=shown(value)))
+            return INVALID
         for check in checks:
             problem_found = check(parsed)
             if problem_found is not None:
@@ -164,15 +163,14 @@ _PARSERS: Mapping[Scalar, Callable[[str], Any] | None] = {
 
 
 def _choice_parser(choices: type[StrEnum]) -> Callable[[str], Any]:
-    members = {str(member.value): member for member in choices}
+    members: dict[str, StrEnum] = {str(member): member for member in choices}
+    words = ", ".join(members) if len(members) <= 10 else f"the known words of {choices.__name__}"
 
     def parse(text: str) -> StrEnum:
         member = members.get(text)
         if member is None:
             near = nearest(text, list(members))
-            raise Malformed(
-                f"is none of the known words; did you mean {near}?" if near else "is none of the known words"
-            )
+            raise Malformed(f"must be one of {words}" + (f"; did you mean {near}?" if near else ""))
         return member
 
     return parse
@@ -221,11 +219,13 @@ def _list_reader(shape: ListShape, read_item: Reader) -> Reader:
         problem = check(value) if check else None
         if problem is not None:
             faults.append(Fault(problem))
-        items, places = [], {}
+        items: list[Any] = []
+        places: dict[Any, int] = {}
+        unique = shape.unique and len(value) > 1
         for index, entry in enumerate(value):
             start = len(faults)
             item = read_item(entry, faults)
-            if shape.unique and item is not INVALID and (first := places.setdefault(item, index)) != index:
+            if unique and item is not INVALID and (first := places.setdefault(item, index)) != index:
                 faults.append(Fault(f"is there twice: the same as [{first}]; remove one", value=shown(entry)))
                 item = INVALID
             if len(faults) > start:
@@ -269,8 +269,8 @@ def _map_reader(shape: MapShape) -> Reader:
 
 def _object_reader(shape: ObjectShape, unknown: Unknown) -> Reader:
     make = shape.type
-    plan = [(p.name, p.attribute, reader_of(p.shape, unknown), p) for p in shape.properties]
-    names = frozenset(p.name for p in shape.properties)
+    plan = [(p.name, p.attribute, reader_of(p.shape, unknown)) for p in shape.properties]
+    names = sorted(p.name for p in shape.properties)
     required = [p for p in shape.properties if p.required]
 
     def read(value: Any, faults: Faults) -> Any:
@@ -278,7 +278,7 @@ def _object_reader(shape: ObjectShape, unknown: Unknown) -> Reader:
             faults.append(wrong_type("an object", value))
             return INVALID
         fields: dict[str, Any] = {}
-        for name, attribute, read_field, _ in plan:
+        for name, attribute, read_field in plan:
             # An explicit null is a field that is not given, as in the Kubernetes API.
             if (given := value.get(name)) is not None:
                 start = len(faults)
@@ -287,15 +287,11 @@ def _object_reader(shape: ObjectShape, unknown: Unknown) -> Reader:
                     prefix(faults, start, name)
                 if field is not INVALID:
                     fields[attribute] = field
-        if unknown is Unknown.REFUSE and not names >= value.keys():
-            faults.extend(unknown_field(name, sorted(names)) for name in value if name not in names)
-        whole = True
-        for wanted in required:
-            if wanted.attribute not in fields:
-                whole = False
-                if value.get(wanted.name) is None:
-                    faults.append(_missing(wanted))
-        return make(**fields) if whole else INVALID
+        if unknown is Unknown.REFUSE:
+            faults.extend(unknown_field(name, names) for name in value if name not in names)
+        lacking = [wanted for wanted in required if wanted.attribute not in fields]
+        faults.extend(_missing(wanted) for wanted in lacking if value.get(wanted.name) is None)
+        return INVALID if lacking else make(**fields)
 
     return read
 

@@ -4,6 +4,7 @@ The documentation page ``docs/reasons.md`` is made from it.
 """
 
 from enum import StrEnum
+from typing import Self
 
 
 class Reason(StrEnum):
@@ -12,7 +13,7 @@ class Reason(StrEnum):
     meaning: str
     cure: str
 
-    def __new__(cls, value: str, meaning: str, cure: str) -> "Reason":
+    def __new__(cls, value: str, meaning: str, cure: str) -> Self:
         """Make a member that is its word and carries the two sentences."""
         member = str.__new__(cls, value)
         member._value_ = value

@@ -1,13 +1,13 @@
 """Plain YAML scalars: what ``yes``, ``010``, ``1:20`` and ``2024-01-01`` are.
 
-YAML 1.1 and 1.2 read some plain words differently, and so do the programs that people feed the same file to. The values on
-which they agree (JSON's own) are read. A word on which they differ is kept as written, marked, and refused with advice by
-any field that we read: nobody wants a peer whose ASN was octal. Dates, times and base-60 numbers (``65000:10``, a community)
-are strings: Kubernetes' tools read them so.
+YAML 1.1 and 1.2 read some plain words differently, and so do the programs that people feed the same file to. The
+values on which they agree (JSON's own) are read. A word on which they differ is kept as written, marked, and refused
+with advice by any field that we read: nobody wants a peer whose ASN was octal. Dates, times and base-60 numbers
+(``65000:10``, a community) are strings: Kubernetes' tools read them so.
 """
 
 import re
-from typing import Any
+from typing import Any, Self
 
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _TRUE = frozenset(("true", "True", "TRUE"))
@@ -31,7 +31,7 @@ class Ambiguous(str):
     advice: str
     value: Any
 
-    def __new__(cls, text: str, value: Any, advice: str) -> "Ambiguous":
+    def __new__(cls, text: str, value: Any, advice: str) -> Self:
         """Make a text that remembers its other reading."""
         scalar = super().__new__(cls, text)
         scalar.value = value
@@ -55,9 +55,9 @@ def resolve(text: str) -> Any:
     if text in _FALSE:
         return False
     if text in _OLD_TRUE:
-        return Ambiguous(text, True, f'write true, or "{text}" in quotes if the word is meant')  # noqa: FBT003 - its value
+        return Ambiguous(text, True, f'write true, or "{text}" in quotes if the word is meant')
     if text in _OLD_FALSE:
-        return Ambiguous(text, False, f'write false, or "{text}" in quotes if the word is meant')  # noqa: FBT003 - its value
+        return Ambiguous(text, False, f'write false, or "{text}" in quotes if the word is meant')
     return text
 
 

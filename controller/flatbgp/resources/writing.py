@@ -14,8 +14,8 @@ Writer = Callable[[Any], Any]
 def writer_of(shape: Shape, *, sparse: bool) -> Writer:
     """Return the function that writes a value of this shape as JSON.
 
-    ``sparse`` leaves out every optional field that has its default value (a spec says only what a person chose); otherwise
-    optional fields are left out only when they are empty (a status shows its zeros).
+    ``sparse`` leaves out every optional field that has its default value (a spec says only what a person chose);
+    otherwise optional fields are left out only when they are empty (a status shows its zeros).
     """
     match shape:
         case ScalarShape():
