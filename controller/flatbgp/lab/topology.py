@@ -43,12 +43,12 @@ class NodeAddresses:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """All that the network depends on; ``ipv6`` asks for IPv6 addresses everywhere (IPv6 routes need them)."""
+    """All that the network depends on. ``mesh`` says whether the routers tell one another what they learn."""
 
     floating_ips: tuple[IPAddress, ...]
     peerings: tuple[Peering, ...]
     nodes: tuple[NodeAddresses, ...] = ()
-    ipv6: bool = False
+    mesh: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,8 @@ def _group(demand: Demand) -> list[tuple[IPNetwork, ...]]:
     """Sort all subnets into racks.
 
     The addresses of one Node belong together. What is left of IPv6 goes to the IPv4 racks in order of appearance, since
-    the manifests say no more; a rack still without IPv6, where IPv6 is asked for, gets a subnet made from its IPv4 one.
+    the manifests say no more; a rack still without IPv6 gets a subnet made from its IPv4 one, so that IPv6 routes have
+    next hops.
     """
     seen: dict[IPNetwork, None] = {}
     for address in (*demand.floating_ips, *(peering.address for peering in demand.peerings)):
@@ -168,12 +169,8 @@ def _group(demand: Demand) -> list[tuple[IPNetwork, ...]]:
     for four in fours:
         if four in pairs:
             racks.append((four, pairs[four]))
-        elif sixes:
-            racks.append((four, sixes.pop(0)))
-        elif demand.ipv6:
-            racks.append((four, _ipv6_beside(four)))
         else:
-            racks.append((four,))
+            racks.append((four, sixes.pop(0) if sixes else _ipv6_beside(four)))
     racks.extend((six,) for six in sixes)
     return racks
 
@@ -244,7 +241,7 @@ def _with_neighbors(routers: tuple[Router, ...], demand: Demand) -> tuple[Router
             for floating_ip in demand.floating_ips
             if floating_ip.version == peering.address.version
         ]
-        others = [Neighbor(IPv4Address(other.router_id), other.asn) for other in routers if other != router]
+        others = [Neighbor(other.router_id, other.asn) for other in routers if demand.mesh and other != router]
         complete.append(
             Router(router.name, router.asn, router.rack, router.addresses, router.transit, (*nodes, *others))
         )

@@ -1,0 +1,263 @@
+"""A lab from nothing to running and back: the network, its daemons, two stores, and flatbgp's three roles.
+
+The guide's admin cluster and user cluster are two sqlite stores. What a person declares is applied to the first, the
+Nodes to the second, and the admin role carries the one to the other.
+"""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+
+from flatbgp.lab import frr, gobgpd
+from flatbgp.lab.commands import LabError, run
+from flatbgp.lab.manifests import AnyResource, demand_of, divide, node_document, to_text
+from flatbgp.lab.namespaces import Namespace, create, existing
+from flatbgp.lab.network import Network
+from flatbgp.lab.processes import Process, stop_all
+from flatbgp.lab.state import LAB_DIRECTORY, LabState, load, save
+from flatbgp.lab.topology import Node, Topology, derive
+from flatbgp.lab.waiting import DeadlineExceeded, wait_until
+from flatbgp.resources.ip import IPAddress, IPNetwork
+
+PREFIX = "flatbgp-"
+"""Of the namespaces' names: ``ip netns exec flatbgp-node-01 ...``."""
+
+_CONTROL = "control"
+_ROLES = ("admin", "controller", "speaker")
+_FLATBGP = (sys.executable, "-m", "flatbgp.cli.main")
+_NEEDED_PROGRAMS = ("ip", "sysctl", "ping")
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The URLs of the two stores."""
+
+    admin: str
+    user: str
+
+
+def stores(directory: Path) -> Stores:
+    """Return the stores of the lab in ``directory``."""
+    return Stores(admin=f"sqlite:{directory / 'admin.db'}", user=f"sqlite:{directory / 'user.db'}")
+
+
+def check_machine() -> None:
+    """Raise :class:`LabError` with all that is missing to run a lab here, and how to get it."""
+    problems = []
+    if os.geteuid() != 0:
+        problems.append("network namespaces need root: run it again with sudo")
+    problems += [f"{name} is not installed" for name in _NEEDED_PROGRAMS if shutil.which(name) is None]
+    for find in (gobgpd.find_gobgpd, lambda: frr.daemon("zebra"), lambda: frr.daemon("bgpd")):
+        try:
+            find()
+        except LabError as error:
+            problems.append(str(error))
+    if problems:
+        raise LabError("no lab can run here yet:\n  " + "\n  ".join(problems))
+
+
+def flatbgp(*arguments: str) -> str:
+    """Run a ``flatbgp`` command to its end and return what it printed."""
+    return run((*_FLATBGP, *arguments))
+
+
+def read_pod_cidrs(store: str) -> dict[str, tuple[IPNetwork, ...]]:
+    """Return the pod CIDRs of every Node in a store."""
+    listing = json.loads(flatbgp("get", "nodes", "-o", "json", "--store", store))
+    return {
+        item["metadata"]["name"]: tuple(ip_network(cidr) for cidr in item.get("spec", {}).get("podCIDRs") or ())
+        for item in listing["items"]
+    }
+
+
+class Lab:
+    """A lab in the making. Each process is on disk as soon as it runs, so that :func:`take_down` finds it."""
+
+    def __init__(
+        self,
+        resources: Sequence[AnyResource],
+        source: str,
+        directory: Path = LAB_DIRECTORY,
+        prefix: str = PREFIX,
+        mesh: bool = True,
+    ) -> None:
+        """``resources`` are the objects of the manifest file ``source``; for ``mesh`` see :class:`Demand`."""
+        self.directory = directory
+        self.stores = stores(directory)
+        self.topology: Topology = derive(demand_of(resources, mesh=mesh))
+        self.network = Network(prefix, self.topology)
+        self.routers: dict[str, frr.RouterProcess] = {}
+        self.gobgpds: dict[str, Process] = {}
+        self.roles: dict[str, Process] = {}
+        self._division = divide(resources)
+        self._state = LabState(source, prefix, since=datetime.now(UTC))
+
+    def build(self) -> None:
+        """Make the network; start the routers and each node's gobgpd."""
+        save(self.directory, self._state)
+        self.network.build()
+        for router in self.topology.routers:
+            namespace = self.network.namespace(router.name)
+            running = frr.start_router(router.name, frr.render(router), namespace, self.directory / router.name)
+            self.routers[router.name] = running
+            self._record(*running.processes)
+        for node in self.topology.nodes:
+            self._start_gobgpd(node)
+
+    def write_manifests(self) -> tuple[Path, Path]:
+        """Write what goes to the admin store and what to the user store, each to a file."""
+        admin, nodes = self.directory / "admin.yaml", self.directory / "nodes.yaml"
+        admin.touch(mode=0o600)  # it may hold Secrets
+        admin.write_text(to_text(each.document for each in self._division.admin))
+        given = [each.document for each in self._division.nodes]
+        nodes.write_text(to_text(given or [node_document(node) for node in self.topology.nodes]))
+        return admin, nodes
+
+    def apply_manifests(self) -> None:
+        """Apply them."""
+        admin, nodes = self.write_manifests()
+        flatbgp("apply", "-f", str(admin), "--store", self.stores.admin)
+        flatbgp("apply", "-f", str(nodes), "--store", self.stores.user)
+
+    def start_roles(self) -> None:
+        """Start admin and controller, in a namespace without any interface, and the speaker of each node."""
+        control = create(self.network.prefix + _CONTROL)
+        (self.directory / _CONTROL).mkdir()
+        self._start_role(control, _CONTROL, "admin", *self.admin_options())
+        self._start_role(control, _CONTROL, "controller", *self.controller_options())
+        for node in self.topology.nodes:
+            self._start_speaker(node)
+
+    def add_node(self, name: str, rack: str) -> Node:
+        """Plug in one more machine, with gobgpd and speaker. It becomes a node once its Node object is applied."""
+        node = self.topology.spare_node(name, rack)
+        self.network.add_node(node)
+        self._start_gobgpd(node)
+        self._start_speaker(node)
+        self.topology = replace(self.topology, nodes=(*self.topology.nodes, node))
+        return node
+
+    def add_pods(self, deadline: float) -> dict[str, tuple[IPAddress, ...]]:
+        """Wait until the nodes have their pod CIDRs, and give each of them addresses in place of pods.
+
+        Returns the pods' addresses by node; a node that has no pod CIDR after ``deadline`` seconds is left out.
+        """
+        names = {node.name for node in self.topology.nodes}
+
+        def have_all(found: Mapping[str, tuple[IPNetwork, ...]]) -> bool:
+            return all(found.get(name) for name in names)
+
+        with suppress(DeadlineExceeded):  # a node that no ClusterCIDRConfig selects stays without: that is no failure
+            wait_until(
+                "pod CIDRs on every Node",
+                lambda: read_pod_cidrs(self.stores.user),
+                have_all,
+                deadline=deadline,
+                interval=0.2,
+            )
+        found = read_pod_cidrs(self.stores.user)
+        return {name: self.network.add_pods(name, found[name]) for name in sorted(names) if found.get(name)}
+
+    def finish(self) -> None:
+        """Record that the lab is up."""
+        self._state = replace(self._state, ready=True)
+        save(self.directory, self._state)
+
+    def admin_options(self) -> tuple[str, ...]:
+        """Return the options of ``flatbgp admin``."""
+        return ("--admin-store", self.stores.admin, *self._common_options(_CONTROL))
+
+    def controller_options(self) -> tuple[str, ...]:
+        """Return the options of ``flatbgp controller``."""
+        return self._common_options(_CONTROL)
+
+    def speaker_options(self, node: str) -> tuple[str, ...]:
+        """Return the options of ``flatbgp speaker`` on a node.
+
+        All nodes of the lab share this machine's machine-id, so each needs an instance of its own.
+        """
+        api = f"unix://{self._api(node)}"
+        return ("--node", node, "--gobgp", api, "--instance", f"lab-{node}", *self._common_options(node))
+
+    def _common_options(self, place: str) -> tuple[str, ...]:
+        state = str(self.directory / place / "state")
+        return ("--store", self.stores.user, "--state-dir", state, "--log-format", "text")
+
+    def _api(self, node: str) -> Path:
+        return self.directory / node / "gobgpd.sock"
+
+    def _start_gobgpd(self, node: Node) -> None:
+        process = gobgpd.start_gobgpd(f"gobgpd {node.name}", self.network.namespace(node.name), self._api(node.name))
+        self.gobgpds[node.name] = process
+        self._record(process)
+
+    def _start_speaker(self, node: Node) -> None:
+        namespace = self.network.namespace(node.name)
+        self._start_role(namespace, node.name, "speaker", *self.speaker_options(node.name))
+
+    def _start_role(self, namespace: Namespace, place: str, role: str, *options: str) -> None:
+        name = role if place == _CONTROL else f"{role} {place}"
+        log = self.directory / place / f"{role}.log"
+        process = namespace.start(name, *_FLATBGP, role, *options, log=log)
+        self.roles[name] = process
+        self._record(process)
+
+    def _record(self, *processes: Process) -> None:
+        records = tuple(process.record for process in processes)
+        self._state = replace(self._state, processes=self._state.processes + records)
+        save(self.directory, self._state)
+
+
+def bring_up(lab: Lab, deadline: float = 20.0) -> dict[str, tuple[IPAddress, ...]]:
+    """Do all the steps; return the pods' addresses by node. On any failure or Ctrl-C nothing is left behind."""
+    check_machine()
+    refuse_second(lab.directory)
+    try:
+        lab.build()
+        lab.apply_manifests()
+        lab.start_roles()
+        pods = lab.add_pods(deadline)
+        lab.finish()
+    except BaseException:
+        take_down(lab.directory, lab.network.prefix)
+        raise
+    return pods
+
+
+def refuse_second(directory: Path) -> None:
+    """Raise :class:`LabError` when a lab is up; what a crashed one left behind is removed."""
+    state = load(directory)
+    if state is None:
+        return
+    if state.ready and any(record.alive for record in state.processes):
+        raise LabError(
+            f"a lab is up since {state.since.astimezone():%H:%M:%S} (for {state.manifests}): "
+            "'flatbgp lab status' shows it, 'flatbgp lab down' ends it"
+        )
+    take_down(directory, state.prefix)
+
+
+def take_down(directory: Path, prefix: str = PREFIX) -> bool:
+    """End every process and remove every namespace of a lab, also of one that came up only in part.
+
+    Returns whether there was anything. The roles go first: the speakers' last words need their gobgpd.
+    """
+    try:
+        state = load(directory)
+    except LabError:  # unreadable: the namespaces tell what there is
+        state = None
+    records = state.processes if state is not None else ()
+    stop_all(record for record in records if record.name.split(" ")[0] in _ROLES)
+    stop_all(records)
+    namespaces = existing(state.prefix if state is not None else prefix)
+    for namespace in namespaces:
+        namespace.delete()
+    shutil.rmtree(directory, ignore_errors=True)
+    return state is not None or bool(namespaces)

@@ -1,0 +1,114 @@
+"""From manifests to the network that they need, and from that network to the Node objects of its machines."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flatbgp.lab.commands import LabError
+from flatbgp.lab.topology import Demand, Node, NodeAddresses, Peering
+from flatbgp.resources.bgppeer import BGPPeerSpec
+from flatbgp.resources.ip import Family, IPAddress
+from flatbgp.resources.networkgatewaygroup import NetworkGatewayGroupSpec
+from flatbgp.resources.node import NODE, NodeStatus
+from flatbgp.resources.parsing import Malformed, parse_address
+from flatbgp.resources.resource import Resource
+from flatbgp.resources.secret import SecretSpec
+from flatbgp.resources.secrets import Password
+
+AnyResource = Resource[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """The objects of a file by the store that they belong into: Nodes are the user cluster's own."""
+
+    admin: tuple[AnyResource, ...]
+    nodes: tuple[AnyResource, ...]
+
+
+def divide(resources: Iterable[AnyResource]) -> Division:
+    """Tell the Nodes, which belong to the user cluster, from what is declared on the admin cluster."""
+    everything = tuple(resources)
+    return Division(
+        admin=tuple(each for each in everything if each.kind is not NODE),
+        nodes=tuple(each for each in everything if each.kind is NODE),
+    )
+
+
+def demand_of(resources: Iterable[AnyResource], *, mesh: bool = True) -> Demand:
+    """Return what a file's objects ask of the network; objects that break a rule of their kind are left out."""
+    everything = tuple(resources)
+    passwords = {
+        each.key: each.spec.password
+        for each in everything
+        if isinstance(each.spec, SecretSpec) and each.spec.password is not None
+    }
+    peerings = []
+    for each in everything:
+        if isinstance(each.spec, BGPPeerSpec):
+            reference = each.spec.password_secret_ref
+            password: Password | None = None
+            if reference is not None:
+                password = passwords.get(each.key._replace(name=reference.name))
+                if password is None:
+                    raise LabError(
+                        f"BGPPeer {each.meta.name} names the Secret {reference.name}, which the file does not hold: "
+                        "the lab's router needs its password"
+                    )
+            peerings.append(
+                Peering(
+                    address=each.spec.peer_ip,
+                    asn=each.spec.peer_asn,
+                    node_asn=each.spec.local_asn,
+                    password=password,
+                    multihop=each.spec.ebgp_multihop,
+                )
+            )
+    floating_ips = (
+        address
+        for each in everything
+        if isinstance(each.spec, NetworkGatewayGroupSpec)
+        for address in each.spec.floating_ips
+    )
+    return Demand(
+        floating_ips=tuple(dict.fromkeys(floating_ips)),
+        peerings=tuple(peerings),
+        nodes=tuple(NodeAddresses(each.meta.name, node_addresses(each)) for each in divide(everything).nodes),
+        mesh=mesh,
+    )
+
+
+def node_addresses(node: AnyResource) -> tuple[IPAddress, ...]:
+    """Return the first usable InternalIP of each family, IPv4 first."""
+    found: dict[Family, IPAddress] = {}
+    if isinstance(node.status, NodeStatus):
+        for address in _internal_ips(node.status):
+            if not (address.is_link_local or address.is_loopback or address.is_multicast or address.is_unspecified):
+                found.setdefault(Family.of(address), address)
+    return tuple(found[family] for family in Family if family in found)
+
+
+def _internal_ips(status: NodeStatus) -> Iterator[IPAddress]:
+    for each in status.addresses:
+        if each.type == "InternalIP":
+            try:
+                yield parse_address(each.address)
+            except Malformed:
+                continue
+
+
+def node_document(node: Node) -> dict[str, Any]:
+    """Return the Node object of a machine, as its kubelet would report it."""
+    addresses = [{"type": "InternalIP", "address": str(each.ip)} for each in node.addresses]
+    return {
+        "apiVersion": NODE.api_version,
+        "kind": NODE.name,
+        "metadata": {"name": node.name},
+        "status": {"addresses": addresses},
+    }
+
+
+def to_text(documents: Iterable[Any]) -> str:
+    """Return documents as one manifest file (each is JSON, which is YAML)."""
+    return "".join(f"---\n{json.dumps(document, indent=2)}\n" for document in documents)
