@@ -10,7 +10,7 @@ that common types (an ASN, a host address) are defined once in :mod:`flatbgp.res
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -118,7 +118,7 @@ class Property:
     shape: "Shape"
     doc: str
     required: bool
-    default: Any
+    default: Any = field(hash=False)  # may be a dict, and shapes are cache keys
     immutable: Immutable | None
 
 
