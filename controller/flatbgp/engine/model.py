@@ -134,8 +134,8 @@ class PasswordMark:
     A keyed digest, never written anywhere. ``salt`` is chosen anew by every process.
     """
 
-    salt: bytes
-    digest: bytes
+    salt: bytes = field(repr=False)
+    digest: bytes = field(repr=False)
 
     @staticmethod
     def of(text: str, salt: bytes) -> "PasswordMark":

@@ -468,6 +468,29 @@ class EnablePeerRequest(_message.Message):
 Global___EnablePeerRequest: _TypeAlias = EnablePeerRequest  # noqa: Y015
 
 @_typing.final
+class DisablePeerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    COMMUNICATION_FIELD_NUMBER: _builtins.int
+    address: _builtins.str
+    communication: _builtins.str
+    """Told to the other end (RFC 9003)."""
+    def __init__(
+        self,
+        *,
+        address: _builtins.str = ...,
+        communication: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "communication", b"communication"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisablePeerRequest: _TypeAlias = DisablePeerRequest  # noqa: Y015
+
+@_typing.final
 class Peer(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -85,6 +85,11 @@ class GobgpApiStub(object):
                 request_serializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.EnablePeerRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.DisablePeer = channel.unary_unary(
+                '/apipb.GobgpApi/DisablePeer',
+                request_serializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.DisablePeerRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
         self.ListPath = channel.unary_stream(
                 '/apipb.GobgpApi/ListPath',
                 request_serializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.ListPathRequest.SerializeToString,
@@ -185,6 +190,12 @@ class GobgpApiServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DisablePeer(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPath(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -278,6 +289,11 @@ def add_GobgpApiServicer_to_server(servicer, server):
             'EnablePeer': grpc.unary_unary_rpc_method_handler(
                     servicer.EnablePeer,
                     request_deserializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.EnablePeerRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'DisablePeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisablePeer,
+                    request_deserializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.DisablePeerRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'ListPath': grpc.unary_stream_rpc_method_handler(
@@ -585,6 +601,33 @@ class GobgpApi(object):
             target,
             '/apipb.GobgpApi/EnablePeer',
             flatbgp__gobgp_dot_v3_dot_gobgp__pb2.EnablePeerRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisablePeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/apipb.GobgpApi/DisablePeer',
+            flatbgp__gobgp_dot_v3_dot_gobgp__pb2.DisablePeerRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,

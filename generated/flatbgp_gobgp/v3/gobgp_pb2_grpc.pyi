@@ -44,6 +44,7 @@ class GobgpApiStub:
     UpdatePeer: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.UpdatePeerRequest, _gobgp_pb2.UpdatePeerResponse]
     ResetPeer: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.ResetPeerRequest, _empty_pb2.Empty]
     EnablePeer: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.EnablePeerRequest, _empty_pb2.Empty]
+    DisablePeer: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.DisablePeerRequest, _empty_pb2.Empty]
     ListPath: _grpc.UnaryStreamMultiCallable[_gobgp_pb2.ListPathRequest, _gobgp_pb2.ListPathResponse]
     AddPathStream: _grpc.StreamUnaryMultiCallable[_gobgp_pb2.AddPathStreamRequest, _empty_pb2.Empty]
     GetTable: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.GetTableRequest, _gobgp_pb2.GetTableResponse]
@@ -65,6 +66,7 @@ class GobgpApiAsyncStub(GobgpApiStub):
     UpdatePeer: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.UpdatePeerRequest, _gobgp_pb2.UpdatePeerResponse]  # type: ignore[assignment]
     ResetPeer: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.ResetPeerRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     EnablePeer: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.EnablePeerRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    DisablePeer: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.DisablePeerRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     ListPath: _aio.UnaryStreamMultiCallable[_gobgp_pb2.ListPathRequest, _gobgp_pb2.ListPathResponse]  # type: ignore[assignment]
     AddPathStream: _aio.StreamUnaryMultiCallable[_gobgp_pb2.AddPathStreamRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     GetTable: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.GetTableRequest, _gobgp_pb2.GetTableResponse]  # type: ignore[assignment]
@@ -141,6 +143,13 @@ class GobgpApiServicer(metaclass=_abc_1.ABCMeta):
     def EnablePeer(
         self,
         request: _gobgp_pb2.EnablePeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]: ...
+
+    @_abc_1.abstractmethod
+    def DisablePeer(
+        self,
+        request: _gobgp_pb2.DisablePeerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]: ...
 

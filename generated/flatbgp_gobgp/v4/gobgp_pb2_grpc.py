@@ -84,6 +84,11 @@ class GoBgpServiceStub(object):
                 request_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.EnablePeerRequest.SerializeToString,
                 response_deserializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.EnablePeerResponse.FromString,
                 _registered_method=True)
+        self.DisablePeer = channel.unary_unary(
+                '/api.GoBgpService/DisablePeer',
+                request_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.DisablePeerRequest.SerializeToString,
+                response_deserializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.DisablePeerResponse.FromString,
+                _registered_method=True)
         self.ListPath = channel.unary_stream(
                 '/api.GoBgpService/ListPath',
                 request_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.ListPathRequest.SerializeToString,
@@ -184,6 +189,12 @@ class GoBgpServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DisablePeer(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPath(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -278,6 +289,11 @@ def add_GoBgpServiceServicer_to_server(servicer, server):
                     servicer.EnablePeer,
                     request_deserializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.EnablePeerRequest.FromString,
                     response_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.EnablePeerResponse.SerializeToString,
+            ),
+            'DisablePeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisablePeer,
+                    request_deserializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.DisablePeerRequest.FromString,
+                    response_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.DisablePeerResponse.SerializeToString,
             ),
             'ListPath': grpc.unary_stream_rpc_method_handler(
                     servicer.ListPath,
@@ -585,6 +601,33 @@ class GoBgpService(object):
             '/api.GoBgpService/EnablePeer',
             flatbgp__gobgp_dot_v4_dot_gobgp__pb2.EnablePeerRequest.SerializeToString,
             flatbgp__gobgp_dot_v4_dot_gobgp__pb2.EnablePeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisablePeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/api.GoBgpService/DisablePeer',
+            flatbgp__gobgp_dot_v4_dot_gobgp__pb2.DisablePeerRequest.SerializeToString,
+            flatbgp__gobgp_dot_v4_dot_gobgp__pb2.DisablePeerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,7 @@ class GoBgpServiceStub:
     UpdatePeer: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.UpdatePeerRequest, _gobgp_pb2.UpdatePeerResponse]
     ResetPeer: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.ResetPeerRequest, _gobgp_pb2.ResetPeerResponse]
     EnablePeer: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.EnablePeerRequest, _gobgp_pb2.EnablePeerResponse]
+    DisablePeer: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.DisablePeerRequest, _gobgp_pb2.DisablePeerResponse]
     ListPath: _grpc.UnaryStreamMultiCallable[_gobgp_pb2.ListPathRequest, _gobgp_pb2.ListPathResponse]
     AddPathStream: _grpc.StreamUnaryMultiCallable[_gobgp_pb2.AddPathStreamRequest, _gobgp_pb2.AddPathStreamResponse]
     GetTable: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.GetTableRequest, _gobgp_pb2.GetTableResponse]
@@ -64,6 +65,7 @@ class GoBgpServiceAsyncStub(GoBgpServiceStub):
     UpdatePeer: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.UpdatePeerRequest, _gobgp_pb2.UpdatePeerResponse]  # type: ignore[assignment]
     ResetPeer: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.ResetPeerRequest, _gobgp_pb2.ResetPeerResponse]  # type: ignore[assignment]
     EnablePeer: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.EnablePeerRequest, _gobgp_pb2.EnablePeerResponse]  # type: ignore[assignment]
+    DisablePeer: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.DisablePeerRequest, _gobgp_pb2.DisablePeerResponse]  # type: ignore[assignment]
     ListPath: _aio.UnaryStreamMultiCallable[_gobgp_pb2.ListPathRequest, _gobgp_pb2.ListPathResponse]  # type: ignore[assignment]
     AddPathStream: _aio.StreamUnaryMultiCallable[_gobgp_pb2.AddPathStreamRequest, _gobgp_pb2.AddPathStreamResponse]  # type: ignore[assignment]
     GetTable: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.GetTableRequest, _gobgp_pb2.GetTableResponse]  # type: ignore[assignment]
@@ -142,6 +144,13 @@ class GoBgpServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gobgp_pb2.EnablePeerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gobgp_pb2.EnablePeerResponse, _abc.Awaitable[_gobgp_pb2.EnablePeerResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def DisablePeer(
+        self,
+        request: _gobgp_pb2.DisablePeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gobgp_pb2.DisablePeerResponse, _abc.Awaitable[_gobgp_pb2.DisablePeerResponse]]: ...
 
     @_abc_1.abstractmethod
     def ListPath(

@@ -1,0 +1,114 @@
+"""The gRPC connection to a gobgpd: which generation answers, deadlines, and what an error means."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from flatbgp.engine.errors import EngineError, EngineUnavailable
+from flatbgp.engine.gobgp.codec import Codec
+from flatbgp.engine.gobgp.codec_v3 import CodecV3
+from flatbgp.engine.gobgp.codec_v4 import CodecV4
+
+CALL_DEADLINE = 5.0  # seconds; a change waits for the daemon's one management loop
+HEARTBEAT_DEADLINE = 2.0  # seconds; GetBgp takes a millisecond
+STREAM_DEADLINE = 60.0  # seconds; 100,000 paths take 11 s to be listed by version 3.10
+
+# No keepalive pings: gobgpd ends a connection that pings more often than every 5 minutes, and GetBgp tells more.
+_OPTIONS = [
+    ("grpc.max_receive_message_length", 256 * 1024 * 1024),  # what gobgpd sends at most; gRPC's own limit is 4 MiB
+    ("grpc.max_send_message_length", 256 * 1024 * 1024),
+    ("grpc.initial_reconnect_backoff_ms", 100),  # a restarted daemon is found at once: gRPC backs off up to 2 minutes
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.use_local_subchannel_pool", 1),  # no connection state shared with another channel to the same socket
+]
+_GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+_STOPPED = "server stopped"  # version 4 after StopBgp: the process is there, but can only be restarted
+
+
+class Connection:
+    """A channel to one gobgpd, which may be replaced by another generation at any time.
+
+    The generation is found by asking GetBgp of version 4, then of version 3: the wrong one answers UNIMPLEMENTED. It is
+    asked again after every failure, since the daemon that comes back may be another.
+    """
+
+    def __init__(self, target: str) -> None:
+        if not target.startswith("unix:///") or len(target) == len("unix:///"):
+            raise EngineError(f"gobgpd is reached through a unix socket, unix:///PATH; {target!r} is none")
+        self.target = target
+        self._channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
+        self._codec: Codec | None = None
+        self._stub: Any = None
+        self.losses = 0  # how often the daemon was lost; what was known of it before is void
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+    async def codec(self) -> Codec:
+        """Return the codec of the generation that answers."""
+        return self._codec or (await self.identity())[0]
+
+    async def identity(self) -> tuple[Codec, Any]:
+        """Return the codec of the generation that answers, and its answer to GetBgp."""
+        for codec in (self._codec,) if self._codec else (CodecV4(), CodecV3()):
+            stub = self._stub if codec is self._codec else codec.stub(self._channel)
+            try:
+                response = await stub.GetBgp(codec.pb.GetBgpRequest(), timeout=HEARTBEAT_DEADLINE)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                    self._forget()
+                    continue
+                raise self._failure("GetBgp", error) from error
+            self._codec, self._stub = codec, stub
+            return codec, response
+        raise EngineError(
+            f"what listens on {self.target} answers neither as GoBGP 4 (api.GoBgpService) nor as GoBGP 3 "
+            "(apipb.GobgpApi): flatbgp drives gobgpd 3.10 to 3.37 and 4.x"
+        )
+
+    async def call(self, method: str, request: Any, deadline: float = CALL_DEADLINE) -> Any:
+        """Make a call with one answer. ``request`` may be an asynchronous iterator of requests."""
+        await self.codec()
+        try:
+            return await getattr(self._stub, method)(request, timeout=deadline)
+        except grpc.aio.AioRpcError as error:
+            raise self._failure(method, error) from error
+
+    async def stream(self, method: str, request: Any, deadline: float | None = STREAM_DEADLINE) -> AsyncIterator[Any]:
+        """Make a call with many answers. ``deadline`` is for all of them together."""
+        await self.codec()
+        call = getattr(self._stub, method)(request, timeout=deadline)
+        try:
+            async for response in call:
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise self._failure(method, error) from error
+        finally:
+            call.cancel()
+
+    async def listed(self, method: str, request: Any) -> list[Any]:
+        """Make a call with many answers and return them all."""
+        return [response async for response in self.stream(method, request, CALL_DEADLINE)]
+
+    def lost(self, what: str) -> EngineUnavailable:
+        """Note that the daemon went away, and return the error that says so."""
+        self._forget()
+        return EngineUnavailable(f"gobgpd on {self.target} {what}")
+
+    def _failure(self, method: str, error: grpc.aio.AioRpcError) -> EngineError:
+        details = error.details() or "no details"
+        if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+            return self.lost("was replaced by another version")
+        if error.code() in _GONE:
+            silent = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            return self.lost(f"does not answer {method} in time" if silent else f"is not there ({details})")
+        if _STOPPED in details:
+            return self.lost("has ended BGP for good: restart it")
+        return EngineError(f"gobgpd on {self.target} refused {method}: {details}")
+
+    def _forget(self) -> None:
+        self._codec = self._stub = None
+        self.losses += 1
