@@ -1,0 +1,62 @@
+"""What a speaker asks of the machine it runs on: the boundary between its decisions and the kernel."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from typing import Protocol
+
+from flatbgp.host.model import HostEvent, Interface, Released, Route
+from flatbgp.resources.ip import Family, IPAddress
+
+
+class Host(Protocol):
+    """A machine with network interfaces.
+
+    Calls raise :class:`~flatbgp.host.model.HostError` when the kernel refuses; what is merely lost on the wire is no
+    error. None of them waits for another machine. Times are CLOCK_BOOTTIME in seconds.
+    """
+
+    def now(self) -> float:
+        """Return the time, on the clock of every ``at``."""
+
+    async def interfaces(self) -> tuple[Interface, ...]:
+        """Return the interfaces that have addresses, as they are at this moment."""
+
+    async def put(self, address: IPAddress, interface: str, lifetime: int, still_valid: Callable[[], bool]) -> bool:
+        """Have the address on the interface for ``lifetime`` more whole seconds (at least 1); renews or creates it.
+
+        ``still_valid`` is asked right before the kernel acts and right after; when it says no, the address is not (or
+        no longer) there, and the result is ``False``.
+        """
+
+    async def release(self, address: IPAddress) -> Released:
+        """Take the address off, wherever it is, and end its TCP sessions without a word.
+
+        Nothing of those sessions leaves this host from then on, also not when the address comes back. To be called as
+        well when the address is gone already (its lifetime ended): its sessions are not.
+        """
+
+    def watch_addresses(self, interface: str, addresses: Collection[IPAddress]) -> None:
+        """Report what other hosts on the interface's LAN say about these addresses; none: stop listening there."""
+
+    def ask(self, interface: str, target: IPAddress) -> bool:
+        """Ask the LAN who has ``target``, as this node. ``False``: the question could not leave."""
+
+    def probe(self, interface: str, address: IPAddress) -> bool:
+        """Ask the LAN who has ``address``, as nobody (RFC 5227, RFC 4862). ``False``: it could not leave."""
+
+    def announce(self, interface: str, address: IPAddress) -> bool:
+        """State to the LAN that this node has ``address``. ``False``: it could not leave."""
+
+    def watch_sessions(self, sessions: Mapping[str, Collection[tuple[IPAddress, IPAddress]]]) -> None:
+        """Report the BGP sessions between (local, peer) addresses, by interface; all others are forgotten."""
+
+    async def route(self, local: IPAddress, peer: IPAddress) -> Route | None:
+        """Return how packets from ``local`` reach ``peer``; ``None``: they do not."""
+
+    def findings(self, interface: str, family: Family) -> tuple[str, ...]:
+        """Return what is set on this machine that floating IPs of a family cannot live with, a sentence each."""
+
+    def events(self) -> AsyncIterator[HostEvent]:
+        """Yield what happens, in the order in which it was seen. One reader."""
+
+    async def close(self) -> None:
+        """Stop listening. Addresses stay until their lifetime ends."""

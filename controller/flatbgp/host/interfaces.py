@@ -1,0 +1,123 @@
+"""The interfaces of this host and their addresses, as the kernel lists them, and as they change."""
+
+import asyncio
+from collections.abc import Callable
+from ipaddress import ip_interface
+
+from flatbgp.host.clock import boottime
+from flatbgp.host.model import MARK, Address, Interface, InterfacesChanged
+from flatbgp.host.netlink import Netlink, NetlinkWatch
+from flatbgp.host.packets import netlink as wire
+from flatbgp.host.packets.ethernet import NO_MAC, mac_text
+from flatbgp.host.packets.netlink import Message, decode_fixed, encode_attributes
+
+RTM_NEWLINK, RTM_GETLINK = 16, 18
+RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
+IFA_ADDRESS, IFA_LOCAL, IFA_LABEL, IFA_CACHEINFO, IFA_FLAGS, IFA_PROTO = 1, 2, 3, 6, 8, 11
+LABEL_SUFFIX = ":fbgp"
+
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_EXT_MASK = 1, 3, 29
+_SKIP_STATISTICS = wire.unsigned_octets(8, 4)  # RTEXT_FILTER_SKIP_STATS
+_IFF_UP, _IFF_LOOPBACK, _IFF_LOWER_UP = 0x1, 0x8, 0x10000
+_IFA_F_TENTATIVE = 0x40
+_FOREVER = 0xFFFFFFFF
+_GROUP_LINK, _GROUP_IPV4_ADDRESS, _GROUP_IPV6_ADDRESS = 0x1, 0x10, 0x100
+
+# Pods come and go on other interfaces of a node, many a second when it fills up: the first change is looked at at
+# once, further ones together after this pause.
+_PAUSE_S = 0.1
+
+
+class InterfaceTable:
+    """Keeps the list of interfaces up to date; ``emit`` hears of each difference.
+
+    Interfaces without an address of more than link-local reach are left out: no floating IP can live there, and
+    those of pods are many.
+    """
+
+    def __init__(self, netlink: Netlink, emit: Callable[[InterfacesChanged], None]) -> None:
+        self._netlink = netlink
+        self._emit = emit
+        self._loop = asyncio.get_running_loop()
+        self._waiting: asyncio.TimerHandle | None = None
+        self._listed_at = float("-inf")
+        groups = _GROUP_LINK | _GROUP_IPV4_ADDRESS | _GROUP_IPV6_ADDRESS
+        # Watch first, list then: a change in between is seen twice, not missed.
+        self._watch = NetlinkWatch(groups, self._changed)
+        try:
+            self.interfaces, self.macs = list_interfaces(netlink)
+        except BaseException:
+            self._watch.close()
+            raise
+
+    def refresh(self) -> tuple[Interface, ...]:
+        """List anew, report a difference, and return the interfaces."""
+        before = self.interfaces
+        self.interfaces, self.macs = list_interfaces(self._netlink)
+        self._listed_at = self._loop.time()
+        if self.interfaces != before:
+            self._emit(InterfacesChanged(boottime(), self.interfaces))
+        return self.interfaces
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._watch.close()
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def _changed(self, messages: list[Message] | None) -> None:
+        if messages is not None and all(_is_own_renewal(message) for message in messages):
+            return
+        if self._waiting is None:
+            self._waiting = self._loop.call_at(max(self._loop.time(), self._listed_at + _PAUSE_S), self._look)
+
+    def _look(self) -> None:
+        self._waiting = None
+        self.refresh()
+
+
+def list_interfaces(netlink: Netlink) -> tuple[tuple[Interface, ...], frozenset[str]]:
+    """Return the interfaces with addresses, in the order of their index, and the MAC addresses of all."""
+    addresses: dict[int, list[Address]] = {}
+    for message in netlink.dump(RTM_GETADDR, wire.IFADDRMSG.pack(0, 0, 0, 0, 0)):
+        index, found = decode_address(message)
+        addresses.setdefault(index, []).append(found)
+    request = wire.IFINFOMSG.pack(0, 0, 0, 0, 0) + encode_attributes([(_IFLA_EXT_MASK, _SKIP_STATISTICS)])
+    links = [_decode_link(message, addresses) for message in netlink.dump(RTM_GETLINK, request)]
+    useful = [link for link in links if any(not own.ip.is_link_local for own in link.addresses)]
+    return tuple(sorted(useful, key=lambda link: link.index)), frozenset(link.mac for link in links) - {NO_MAC}
+
+
+def decode_address(message: Message) -> tuple[int, Address]:
+    """Return the interface index and the address of an RTM_NEWADDR or RTM_DELADDR message."""
+    (_, prefix_length, short_flags, _, index), attributes = decode_fixed(wire.IFADDRMSG, message.payload)
+    # On a point-to-point link IFA_ADDRESS is the other end; IFA_LOCAL is ours wherever it is given.
+    ip = wire.address(attributes, IFA_LOCAL) or wire.address(attributes, IFA_ADDRESS)
+    flags = wire.unsigned(attributes, IFA_FLAGS)
+    valid = _FOREVER
+    if IFA_CACHEINFO in attributes:
+        _, valid, _, _ = wire.IFA_CACHEINFO.unpack_from(attributes[IFA_CACHEINFO])
+    return index, Address(
+        interface=ip_interface(f"{ip}/{prefix_length}"),
+        ours=(wire.unsigned(attributes, IFA_PROTO) == MARK or wire.text(attributes, IFA_LABEL).endswith(LABEL_SUFFIX)),
+        valid=None if valid == _FOREVER else valid,
+        tentative=bool((short_flags if flags is None else flags) & _IFA_F_TENTATIVE),
+    )
+
+
+def _decode_link(message: Message, addresses: dict[int, list[Address]]) -> Interface:
+    (_, _, index, flags, _), attributes = decode_fixed(wire.IFINFOMSG, message.payload)
+    hardware = attributes.get(_IFLA_ADDRESS, b"")
+    usable = not flags & _IFF_LOOPBACK
+    return Interface(
+        name=wire.text(attributes, _IFLA_IFNAME),
+        index=index,
+        mac=mac_text(hardware) if len(hardware) == 6 else NO_MAC,
+        carrier=bool(flags & _IFF_UP) and bool(flags & _IFF_LOWER_UP),
+        addresses=tuple(addresses.get(index, ())) if usable else (),
+    )
+
+
+def _is_own_renewal(message: Message) -> bool:
+    """Whether this is the echo of a lifetime that we set ourselves: several a second, and no news."""
+    return message.kind == RTM_NEWADDR and decode_address(message)[1].ours
