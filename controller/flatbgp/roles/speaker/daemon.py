@@ -1,0 +1,235 @@
+"""The node's gobgpd: kept at what is wanted, across its restarts, freezes and upgrades.
+
+The daemon is asked every second whether it lives; its events only wake. What is to be done follows from the pure
+difference between what it should have and what it has, so that a daemon which was restarted is filled again, all
+routes before the first neighbour, by the same code that changes one route.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from flatbgp.engine.diff import Action, AddNeighbor, Announce, RemoveNeighbor, Start, UpdateNeighbor, Withdraw, diff
+from flatbgp.engine.errors import EngineError, EngineUnavailable
+from flatbgp.engine.model import Desired, Exit, NeighborState, Observed
+from flatbgp.engine.protocol import Engine
+from flatbgp.resources.ip import IPAddress
+from flatbgp.roles.runtime import RETRY_SECONDS, Trouble, Wakeup
+
+HEARTBEAT_SECONDS = 1.0
+PREFIX_LIMIT_RETRY_SECONDS = 300.0
+"""How long a neighbour that sent too many prefixes stays away."""
+
+_ABOUT = "gobgpd"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the daemon should have, and the addresses that decide how a surplus neighbour leaves.
+
+    A neighbour whose local address is in ``held`` is removed with a Cease; any other one moves to another node, without
+    a word.
+    """
+
+    desired: Desired
+    held: frozenset[IPAddress] = frozenset()
+
+
+@dataclass(slots=True)
+class Daemon:
+    """Keeps one engine at what is wanted.
+
+    ``alive`` is called with the time of each answer, ``changed`` when neighbours may look different, ``opened`` when a
+    session is (re)configured, so that older evidence about it is dropped. ``silence`` makes an address unable to send
+    for ever what its sockets still hold; it is called before a neighbour moves away.
+    """
+
+    engine: Engine
+    clock: Callable[[], float]
+    trouble: Trouble
+    log: structlog.stdlib.BoundLogger
+    alive: Callable[[float], None]
+    changed: Callable[[], None]
+    opened: Callable[[IPAddress], None]
+    silence: Callable[[IPAddress], Awaitable[None]]
+    error: str = "it has not answered yet"
+    neighbors: Mapping[IPAddress, NeighborState] = field(default_factory=dict)
+    configured: frozenset[IPAddress] = frozenset()
+    _wanted: Wanted | None = None
+    _leaving: dict[IPAddress, Exit] = field(default_factory=dict)
+    _wakeup: Wakeup = field(default_factory=Wakeup)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _limited: dict[IPAddress, float] = field(default_factory=dict)
+
+    def want(self, wanted: Wanted) -> None:
+        """Set what the daemon should have from now on."""
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._wakeup.set()
+
+    def returned(self, address: IPAddress) -> None:
+        """Let sessions start from an address again that had left."""
+        self._leaving.pop(address, None)
+        self._wakeup.set()
+
+    async def leave(self, address: IPAddress, how: Exit) -> None:
+        """End all sessions from a local address now; raise :class:`EngineError` if the daemon does not do it.
+
+        Either way none is opened from the address again until :meth:`returned`, and the loop goes on trying.
+        """
+        self._leaving[address] = how
+        async with self._lock:
+            observed = await self.engine.observe()
+            for peer, neighbor in observed.neighbors.items():
+                if neighbor.settings.local_address == address:
+                    await self._remove(RemoveNeighbor(peer, address, how))
+        self._wakeup.set()
+
+    async def run(self) -> None:
+        """Keep the daemon until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._beat(), name="gobgpd heartbeat")
+            tasks.create_task(self._follow(), name="gobgpd events")
+            tasks.create_task(self._keep(), name="gobgpd reconcile")
+
+    async def _beat(self) -> None:
+        """Ask every second whether the daemon lives; an answer after silence, or of another daemon, wakes the loop."""
+        known = None
+        while True:
+            sent = self.clock()
+            try:
+                info = await self.engine.info()
+            except EngineError as error:
+                self._failed(error)
+                known = None
+            else:
+                self.alive(sent)
+                if info != known:
+                    known = info
+                    self._wakeup.set()
+            await asyncio.sleep(max(0.0, sent + HEARTBEAT_SECONDS - self.clock()))
+
+    async def _follow(self) -> None:
+        """Look at the neighbours whenever the daemon says that something happened."""
+        failures = 0
+        while True:
+            try:
+                async for _address in self.engine.events():
+                    failures = 0
+                    await self._look()
+            except EngineUnavailable:
+                pass  # the heartbeat says so, and the loop below waits for it
+            except EngineError as error:
+                self._failed(error)
+            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            failures += 1
+
+    async def look(self) -> None:
+        """Read the neighbours' states and counters now."""
+        try:
+            await self._look()
+        except EngineError as error:
+            self._failed(error)
+
+    async def _look(self) -> None:
+        before, self.neighbors = self.neighbors, await self.engine.neighbors()
+        if self.neighbors != before:
+            self.changed()
+        await self._retry_limited()
+
+    async def _retry_limited(self) -> None:
+        """Try again, after five minutes, with neighbours that exceeded their prefix limit."""
+        now = self.clock()
+        over = {address for address, state in self.neighbors.items() if state.prefix_limit_exceeded}
+        self._limited = {address: self._limited.get(address, now) for address in over}
+        for address, since in self._limited.items():
+            if now - since >= PREFIX_LIMIT_RETRY_SECONDS:
+                await self.engine.enable_neighbor(address)
+
+    async def _keep(self) -> None:
+        failures = 0
+        while True:
+            pause: float | None = None
+            try:
+                async with self._lock:
+                    await self._reconcile()
+            except EngineError as error:
+                self._failed(error)
+                pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+                failures += 1
+            else:
+                failures = 0
+            await self._wakeup.wait(pause)
+
+    async def _reconcile(self) -> None:
+        wanted = self._wanted
+        if wanted is None:
+            return
+        observed = await self.engine.observe()
+        desired = self._aimed(wanted.desired, observed)
+        for action in diff(desired, observed, self._moving(wanted, observed)):
+            self.log.info(str(action), cost=str(action.cost))
+            await self._do(action)
+        self._works()
+        self.configured = frozenset(desired.neighbors)
+        await self._look()
+
+    def _aimed(self, desired: Desired, observed: Observed) -> Desired:
+        """Return what to aim at: without addresses that are leaving, and with the identity of a daemon that is ours.
+
+        The router ID follows the node's address only when the daemon starts: to change it later, every session would
+        have to end.
+        """
+        stays = {
+            address: neighbor
+            for address, neighbor in desired.neighbors.items()
+            if neighbor.local_address not in self._leaving
+        }
+        info = observed.info
+        identity = info.router_id if info.marker == desired.marker and info.router_id else desired.router_id
+        return replace(desired, neighbors=stays, router_id=identity)
+
+    def _moving(self, wanted: Wanted, observed: Observed) -> Collection[IPAddress]:
+        """Return the neighbours that would leave without a word."""
+        locals_ = {peer: neighbor.settings.local_address for peer, neighbor in observed.neighbors.items()}
+        return {
+            peer
+            for peer, local in locals_.items()
+            if self._leaving.get(local, Exit.REMOVAL if local in wanted.held else Exit.MOVE) is Exit.MOVE
+        }
+
+    async def _do(self, action: Action) -> None:
+        match action:
+            case Start():
+                await self.engine.start(action.router_id, action.marker)
+            case Announce():
+                await self.engine.announce(action.paths, action.to)
+            case Withdraw():
+                await self.engine.withdraw(action.paths)
+            case AddNeighbor():
+                self.opened(action.neighbor.address)
+                await self.engine.add_neighbor(action.neighbor)
+            case UpdateNeighbor():
+                self.opened(action.neighbor.address)
+                await self.engine.update_neighbor(action.neighbor)
+            case RemoveNeighbor():
+                await self._remove(action)
+
+    async def _remove(self, action: RemoveNeighbor) -> None:
+        if action.exit is Exit.MOVE:
+            await self.silence(action.local_address)
+        await self.engine.remove_neighbor(action.address, action.exit)
+
+    def _failed(self, error: EngineError) -> None:
+        if self.error != str(error):
+            self.error = str(error)
+            self.changed()
+        self.trouble.report(_ABOUT, f"gobgpd: {error}; trying again")
+
+    def _works(self) -> None:
+        if self.error:
+            self.error = ""
+            self.changed()
+        self.trouble.clear(_ABOUT)
