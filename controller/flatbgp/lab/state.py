@@ -53,10 +53,11 @@ def save(directory: Path, state: LabState) -> None:
 def load(directory: Path) -> LabState | None:
     """Return what is recorded, or ``None`` when no lab is up."""
     try:
-        document = json.loads((directory / _STATE).read_text())
+        text = (directory / _STATE).read_text()
     except FileNotFoundError:
         return None
     try:
+        document = json.loads(text)
         return LabState(
             manifests=document["manifests"],
             prefix=document["prefix"],

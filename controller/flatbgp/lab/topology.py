@@ -117,7 +117,7 @@ class Topology:
         taken = {each.ip for node in self.nodes for each in node.addresses}
         taken |= {neighbor.address for router in self.routers for neighbor in router.neighbors}
         taken |= {each.ip for router in self.routers for each in router.addresses}
-        return Node(name, rack, _node_addresses(self.rack(rack).subnets, taken, _FIRST_NODE_HOST))
+        return Node(name, rack, _node_addresses(self.rack(rack).subnets, taken, _FIRST_NODE_HOST + len(self.nodes)))
 
 
 def derive(demand: Demand) -> Topology:
@@ -189,8 +189,8 @@ def _routers(demand: Demand, racks: Sequence[tuple[IPNetwork, ...]]) -> Iterator
     """Yield a router for each peer address; a rack without any gets one that its nodes can send to."""
     number = 0
     for index, subnets in enumerate(racks):
-        peers = {peering.address: peering for peering in demand.peerings if rack_subnet(peering.address) in subnets}
-        by_family = [[peer for peer in peers.values() if peer.address.version == version] for version in (4, 6)]
+        peers = [peering for peering in _by_address(demand).values() if rack_subnet(peering.address) in subnets]
+        by_family = [[peer for peer in peers if peer.address.version == version] for version in (4, 6)]
         # An IPv4 and an IPv6 peer of one rack are two addresses of one router; two of one family are two routers.
         for position in range(max(1, *map(len, by_family))):
             own = [family[position] for family in by_family if position < len(family)]
@@ -206,6 +206,14 @@ def _routers(demand: Demand, racks: Sequence[tuple[IPNetwork, ...]]) -> Iterator
                 addresses=tuple(sorted(addresses, key=lambda each: each.version)),
                 transit=(_host(TRANSIT_IPV4, number), _host(TRANSIT_IPV6, number)),
             )
+
+
+def _by_address(demand: Demand) -> dict[IPAddress, Peering]:
+    """Return one peering for each router address: of two BGPPeers with one peerIP the first counts."""
+    found: dict[IPAddress, Peering] = {}
+    for peering in demand.peerings:
+        found.setdefault(peering.address, peering)
+    return found
 
 
 def _interface(address: IPAddress) -> IPInterface:
@@ -224,9 +232,7 @@ def _gateways(subnets: Iterable[IPNetwork], routers: Iterable[Router], rack: str
 
 
 def _with_neighbors(routers: tuple[Router, ...], demand: Demand) -> tuple[Router, ...]:
-    peerings: dict[IPAddress, Peering] = {}
-    for peering in demand.peerings:
-        peerings.setdefault(peering.address, peering)  # of two BGPPeers with one peerIP the first counts
+    peerings = _by_address(demand)
     complete = []
     for router in routers:
         own = [peerings[each.ip] for each in router.addresses if each.ip in peerings]
