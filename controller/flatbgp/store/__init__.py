@@ -1,0 +1,1 @@
+"""Where resources live: one boundary, and the stores behind it."""

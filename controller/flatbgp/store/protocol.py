@@ -22,6 +22,14 @@ class Unreachable(StoreError):
     """The store does not answer: whether a write took place is unknown."""
 
 
+class WrongStore(Unreachable):
+    """What answers is not the store that was meant: its identity changed, or it is no flatbgp store at all.
+
+    A role treats it as an outage (nothing of a foreign or emptied store is acted on); the text says how a person
+    accepts the new one.
+    """
+
+
 class NotFound(StoreError):
     """There is no such object."""
 
@@ -87,7 +95,11 @@ class Store(Protocol):
     """Objects of all kinds. ``namespace`` is "" for cluster-scoped kinds."""
 
     async def identity(self) -> str:
-        """Return what tells this store from any other (a file's own uuid, the uid of kube-system)."""
+        """Return what tells this store from any other (a file's own uuid, the uid of kube-system).
+
+        A store that does not exist yet is created, so that there is something to remember. From the first answer of
+        any call on, the store holds on to its identity: every call raises :class:`WrongStore` when it is another's.
+        """
 
     async def get(self, kind: Kind[S, T], name: str, namespace: str = "") -> Resource[S, T] | None:
         """Return one object, or ``None``."""
@@ -106,7 +118,9 @@ class Store(Protocol):
     ) -> AsyncIterator[Sequence[Change[S, T]]]:
         """Yield changes after ``since`` in order, those that are there at once in one batch.
 
-        Raises :class:`Expired` when ``since`` is older than what is kept.
+        States of an object between two batches may be left out; its last state and its deletion never are. An object
+        that ceases to match the selector is ``DELETED`` for this watch. Raises :class:`Expired` when ``since`` is
+        older than what is kept, and :class:`Unreachable` when the store is lost; it never ends by itself.
         """
 
     async def apply(self, manifests: Sequence[Manifest]) -> Sequence[Applied]:

@@ -1,0 +1,1 @@
+"""The embedded store: one file that several processes of one machine share."""

@@ -1,0 +1,180 @@
+"""One connection to the store's file: opened when needed, checked before each use, given up when the file is another's.
+
+Everything here blocks and belongs to the one thread that uses the connection.
+
+Durability: WAL with ``synchronous = NORMAL``. A process that is killed loses nothing that was committed, and the file
+is never damaged; a machine that loses power may lose the last commits (those since the last checkpoint), which the
+roles make again from what they see. ``FULL`` would cost an fsync for each renewal of a Lease.
+"""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+from uuid import uuid4
+
+from flatbgp.store.protocol import Unreachable, WrongStore
+from flatbgp.store.sqlite import errors, file, tables
+
+R = TypeVar("R")
+Statements = Callable[[sqlite3.Connection], R]
+
+CHECKPOINT_PAGES: Final = 1000
+"""After so many pages (4 MB) a commit moves the -wal file's content into the store's file."""
+
+WAL_BYTES: Final = 8 << 20
+"""What is left of a -wal file that had to grow beyond it, for example while a reader held an old state."""
+
+_PROGRESS_STEPS: Final = 50_000
+"""Steps of SQLite's machine between two looks at the deadline: about a millisecond."""
+
+
+class Identity:
+    """The identity that was learned from the first answer, shared by the connections of one store."""
+
+    def __init__(self) -> None:
+        self.known = ""
+
+    def check(self, path: Path, found: str) -> None:
+        """Learn the identity, or raise :class:`WrongStore` if another one is known."""
+        if not self.known:
+            self.known = found
+        elif found != self.known:
+            raise WrongStore(
+                f"sqlite:{path} is not the store that was opened: its identity was {self.known} and is {found}; nothing"
+                " of the new one is used; restart this process to accept it"
+            )
+
+
+class Database:
+    """A connection to the file at ``path``, or to a private database in memory when ``path`` is ``None``."""
+
+    def __init__(self, path: Path | None, identity: Identity) -> None:
+        self._path = path or Path(":memory:")
+        self._in_memory = path is None
+        self._identity = identity
+        self._connection: sqlite3.Connection | None = None
+        self._inode: file.Inode | None = None
+        self._begun = 0.0
+        self._deadline = 0.0
+
+    def read(self, statements: Statements[R], deadline: float) -> R:
+        """Run statements on one state of the store; a store that does not exist yet is an empty one.
+
+        ``deadline`` is of ``time.monotonic()``: past it, statements and waits for locks are broken off.
+        """
+        self._begin(deadline)
+        try:
+            connection = self._current(writing=False)
+            if connection is None:
+                with contextlib.closing(_empty()) as connection:
+                    return statements(connection)
+            return self._transaction(connection, "BEGIN", statements)
+        except sqlite3.Error as error:
+            raise errors.translated(error, self._path, time.monotonic() - self._begun) from error
+
+    def write(self, statements: Statements[R], deadline: float) -> R:
+        """Run statements in a transaction that no other writer interleaves; the store is made if it does not exist."""
+        self._begin(deadline)
+        try:
+            connection = self._current(writing=True)
+            if connection is None:
+                file.make(self._path, str(uuid4()))
+                connection = self._current(writing=True)
+            if connection is None:
+                raise Unreachable(f"sqlite:{self._path} was deleted as soon as it was made")
+            before = connection.total_changes
+            result = self._transaction(connection, "BEGIN IMMEDIATE", statements)
+            if connection.total_changes != before and not self._in_memory:
+                file.ring(self._path)
+        except sqlite3.Error as error:
+            raise errors.translated(error, self._path, time.monotonic() - self._begun) from error
+        else:
+            return result
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection, self._inode = self._connection, None, None
+        if connection is not None:
+            # SQLite deletes -wal and -shm with the last connection, unless the file is no longer at its path.
+            connection.close()
+
+    def _begin(self, deadline: float) -> None:
+        self._begun, self._deadline = time.monotonic(), deadline
+
+    def _transaction(self, connection: sqlite3.Connection, begin: str, statements: Statements[R]) -> R:
+        connection.execute(f"PRAGMA busy_timeout = {self._milliseconds_left()}")
+        connection.execute(begin)
+        try:
+            self._identity.check(self._path, tables.identity_of(connection))
+            result = statements(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _current(self, *, writing: bool) -> sqlite3.Connection | None:
+        """Return the connection to what is at the path now; ``None`` if nothing is there and nothing was yet."""
+        if self._in_memory:
+            if self._connection is None:
+                self._connection = _empty(str(uuid4()))
+            return self._connection
+        inode = file.present(self._path, writing=writing)
+        if inode != self._inode:
+            # Whatever the old connection would write now would be lost with the unlinked file.
+            self.close()
+        if inode is None:
+            if self._identity.known:
+                raise WrongStore(
+                    f"sqlite:{self._path} was deleted or emptied while it was in use; put it back, or restart this"
+                    " process to begin with an empty one"
+                )
+            return None
+        if self._connection is None:
+            self._connection = self._open()
+            self._inode = inode
+            if file.present(self._path, writing=writing) != inode:
+                self.close()
+                raise Unreachable(f"sqlite:{self._path} was replaced while it was opened; try again")
+        return self._connection
+
+    def _open(self) -> sqlite3.Connection:
+        uri = f"{self._path.absolute().as_uri()}?mode=rw"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=self._milliseconds_left() / 1000)
+        try:
+            connection.set_progress_handler(self._is_late, _PROGRESS_STEPS)
+            self._require_store(connection)
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _require_store(self, connection: sqlite3.Connection) -> None:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (form,) = connection.execute("PRAGMA user_version").fetchone()
+        if application != tables.APPLICATION_ID:
+            raise WrongStore(f"sqlite:{self._path} is no flatbgp store but another database; name another file")
+        if form > tables.FORMAT:
+            raise WrongStore(
+                f"sqlite:{self._path} has format {form}, made by a newer flatbgp; this one knows format"
+                f" {tables.FORMAT}: upgrade it, or name another file"
+            )
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._deadline
+
+    def _milliseconds_left(self) -> int:
+        return max(1, int((self._deadline - time.monotonic()) * 1000))
+
+
+def _empty(identity: str = "") -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    tables.create(connection, identity)
+    return connection

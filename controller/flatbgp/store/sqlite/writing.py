@@ -1,0 +1,132 @@
+"""What writers do inside one transaction: find, change by :mod:`flatbgp.store.documents`, check, store."""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flatbgp.resources.kind import Kind
+from flatbgp.resources.manifest import Manifest
+from flatbgp.resources.meta import Key
+from flatbgp.resources.parsing import format_time
+from flatbgp.store import documents
+from flatbgp.store.documents import Document, Marks
+from flatbgp.store.protocol import AlreadyExists, Applied, Conflict, NotFound, Refused, Verb
+from flatbgp.store.rules import require_change, require_whole
+from flatbgp.store.sqlite import tables
+from flatbgp.store.sqlite.tables import Event, Row, from_json, to_json
+
+AnyKind = Kind[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Editor:
+    """The writes of one transaction. ``kept`` is how many departures are remembered."""
+
+    connection: sqlite3.Connection
+    now: datetime
+    new_uid: Callable[[], str]
+    kept: int
+
+    def create(self, kind: AnyKind, document: Document) -> bytes:
+        """Create an object; return it as stored."""
+        key = documents.key_of(kind, document)
+        if tables.read(self.connection, kind.full_name, key):
+            raise AlreadyExists(f"{_named(kind, key)} exists already")
+        new = documents.created(kind, document, now=self._moment(), uid=self.new_uid())
+        require_whole(kind, key, new)
+        return self._store(kind, key, None, new, None)
+
+    def patch(self, kind: AnyKind, key: Key, patch: Document, version: str | None, subresource: str) -> bytes:
+        """Change an object by a merge patch; return it as stored."""
+        row = self._found(kind, key, version)
+        old = from_json(row.document)
+        new = documents.patched(kind, old, patch, subresource)
+        if new == old:
+            return row.document
+        require_change(kind, key, old, new)
+        if documents.is_terminating(new) and not documents.finalizers_of(new):
+            return self._remove(kind, key, new)
+        return self._store(kind, key, old, new, row.marks)
+
+    def delete(self, kind: AnyKind, key: Key, version: str | None) -> bool:
+        """Delete an object; ``False`` while finalizers hold it."""
+        old = from_json(self._found(kind, key, version).document)
+        if not documents.finalizers_of(old):
+            self._remove(kind, key, old)
+            return True
+        if not documents.is_terminating(old):
+            row = self._found(kind, key, None)
+            self._store(kind, key, old, documents.stamped(old, deletionTimestamp=self._moment()), row.marks)
+        return False
+
+    def apply(self, manifests: Sequence[Manifest]) -> Sequence[Applied]:
+        """Create or update what the manifests say."""
+        return [Applied(manifest, self._apply(manifest)) for manifest in manifests]
+
+    def _apply(self, manifest: Manifest) -> Verb:
+        kind, key = manifest.kind, manifest.key
+        marks, row = documents.marks_of(manifest.document), tables.read(self.connection, kind.full_name, key)
+        encoded = to_json({"labels": sorted(marks.labels), "annotations": sorted(marks.annotations)})
+        if row is None:
+            new = documents.created(kind, manifest.document, now=self._moment(), uid=self.new_uid())
+            require_whole(kind, key, new)
+            self._store(kind, key, None, new, encoded)
+            return Verb.CREATED
+        old = from_json(row.document)
+        if documents.is_terminating(old):
+            held = ", ".join(documents.finalizers_of(old))
+            raise Refused(f"{_named(kind, key)} is being deleted and held by {held}: apply it again when it is gone")
+        new = documents.applied(kind, old, manifest.document, _marks(row.marks))
+        if new == old:
+            if encoded != row.marks:
+                tables.set_marks(self.connection, kind.full_name, key, encoded)
+            return Verb.UNCHANGED
+        require_change(kind, key, old, new)
+        self._store(kind, key, old, new, encoded)
+        return Verb.CONFIGURED
+
+    def _found(self, kind: AnyKind, key: Key, version: str | None) -> Row:
+        row = tables.read(self.connection, kind.full_name, key)
+        if row is None:
+            raise NotFound(f"{_named(kind, key)} not found")
+        if version is not None and version != str(row.version):
+            raise Conflict(
+                f"{_named(kind, key)} was changed by somebody else: it is at version {row.version}, not {version}"
+            )
+        return row
+
+    def _store(self, kind: AnyKind, key: Key, old: Document | None, new: Document, marks: bytes | None) -> bytes:
+        version = tables.next_version(self.connection, kind.full_name)
+        document = to_json(documents.stamped(new, resourceVersion=str(version)))
+        if old is not None and documents.labels_of(old) != documents.labels_of(new):
+            self._depart(kind, key, version, old, documents.labels_of(new))
+        tables.write(self.connection, kind.full_name, key, Row(version, document, marks))
+        return document
+
+    def _remove(self, kind: AnyKind, key: Key, last: Document) -> bytes:
+        version = tables.next_version(self.connection, kind.full_name)
+        tables.remove(self.connection, kind.full_name, key)
+        return self._depart(kind, key, version, last, None)
+
+    def _depart(self, kind: AnyKind, key: Key, version: int, last: Document, labels: Mapping[str, str] | None) -> bytes:
+        document = to_json(documents.stamped(documents.farewell(kind, last), resourceVersion=str(version)))
+        event = Event(version, True, document, None if labels is None else to_json(labels))
+        tables.depart(self.connection, kind.full_name, key.namespace, event)
+        tables.forget(self.connection, self.kept)
+        return document
+
+    def _moment(self) -> str:
+        return format_time(self.now.replace(microsecond=0))
+
+
+def _marks(stored: bytes | None) -> Marks:
+    if stored is None:
+        return Marks()
+    names = from_json(stored)
+    return Marks(frozenset(names["labels"]), frozenset(names["annotations"]))
+
+
+def _named(kind: AnyKind, key: Key) -> str:
+    return f"{kind.name} {key}"
