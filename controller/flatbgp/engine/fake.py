@@ -1,0 +1,293 @@
+"""An engine in memory, for tests of what drives one: deterministic, and held to the real daemons by one suite.
+
+It has no time and no network: a session comes up when a test says so, and what a router would have heard can be read
+back. It keeps to the rules that the drivers of an engine depend on, among them the unpleasant ones: a daemon that
+restarts is empty, End-of-RIB follows at once on Established, and a second start is refused.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
+
+from flatbgp.engine.diff import Cost, changes, cost_of
+from flatbgp.engine.errors import EngineError, EngineUnavailable, ForeignDaemon
+from flatbgp.engine.limits import check_neighbor, check_path
+from flatbgp.engine.model import (
+    EngineInfo,
+    Exit,
+    ExportAttributes,
+    FamilyState,
+    Neighbor,
+    NeighborState,
+    Observed,
+    ObservedNeighbor,
+    PasswordMark,
+    Path,
+    SessionState,
+)
+from flatbgp.resources.ip import Family, IPAddress, IPNetwork
+
+_ASN = 4_290_000_179
+_SALT = b"the fake keeps no secrets"
+
+
+@dataclass(slots=True)
+class _Session:
+    neighbor: Neighbor
+    state: SessionState = SessionState.ACTIVE
+    families: frozenset[Family] = frozenset(Family)
+    received: dict[Family, int] = field(default_factory=dict)
+    prefix_limit_exceeded: bool = False
+    notifications_sent: int = 0
+
+
+class FakeEngine:
+    """An :class:`~flatbgp.engine.protocol.Engine` without a daemon.
+
+    ``heard`` tells for each neighbour what was sent to it, in order: ``open``, ``announce PREFIX via NEXT_HOP``,
+    ``end-of-rib``, ``withdraw PREFIX``, ``cease``. It outlives the session, as a router's log does.
+    """
+
+    def __init__(self, api: str = "v4") -> None:
+        self.heard: dict[IPAddress, list[str]] = {}
+        self.calls: list[str] = []
+        self._info = EngineInfo(api, started=False)
+        self._sessions: dict[IPAddress, _Session] = {}
+        self._paths: dict[IPNetwork, Path] = {}
+        self._reach: dict[IPNetwork, frozenset[IPAddress]] = {}
+        self._watchers: set[asyncio.Queue[IPAddress | EngineUnavailable | None]] = set()
+        self._frozen = False
+
+    # What a test does to the daemon and to the routers.
+
+    def establish(self, address: IPAddress, families: Collection[Family] = frozenset(Family)) -> None:
+        """Bring a session up: the router hears all its routes, then End-of-RIB."""
+        session = self._sessions[address]
+        if session.prefix_limit_exceeded:
+            raise AssertionError(f"{address} is shut down over its prefix limit: enable it first")
+        session.state, session.families = SessionState.ESTABLISHED, frozenset(families)
+        self._hear(address, "open")
+        for prefix in self._paths:
+            self._tell(address, prefix)
+        self._hear(address, "end-of-rib")
+        self._wake(address)
+
+    def drop(self, address: IPAddress) -> None:
+        """End a session as a lost connection does."""
+        self._sessions[address].state = SessionState.ACTIVE
+        self._wake(address)
+
+    def receive(self, address: IPAddress, family: Family, count: int) -> None:
+        """Let a router send us so many prefixes."""
+        session = self._sessions[address]
+        session.received[family] = count
+        if count > session.neighbor.prefix_limit:
+            session.prefix_limit_exceeded, session.state = True, SessionState.IDLE
+            session.notifications_sent += 1
+            self._hear(address, "cease")
+            self._wake(address)
+
+    def restart(self, api: str | None = None) -> None:
+        """Replace the daemon by an empty one (of another generation, maybe); routers hear nothing."""
+        self._info = EngineInfo(api or self._info.api, started=False)
+        self._sessions, self._paths, self._reach = {}, {}, {}
+        self._frozen = False
+        for watcher in self._watchers:
+            watcher.put_nowait(EngineUnavailable("the daemon restarted"))
+
+    def freeze(self) -> None:
+        """Let every call fail as one past its deadline does."""
+        self._frozen = True
+
+    def thaw(self) -> None:
+        """Let the daemon answer again, everything still there."""
+        self._frozen = False
+
+    def routes(self, address: IPAddress) -> Mapping[IPNetwork, tuple[Path, ExportAttributes]]:
+        """Return what a neighbour has from us, while its session is up."""
+        session = self._sessions.get(address)
+        if session is None or session.state is not SessionState.ESTABLISHED:
+            return {}
+        return {p: (self._paths[p], session.neighbor.export) for p in self._paths if self._reaches(p, address)}
+
+    # The engine.
+
+    async def info(self) -> EngineInfo:
+        """Ask who is there."""
+        self._answer()
+        return self._info
+
+    async def start(self, router_id: IPv4Address, marker: str) -> None:
+        """Start BGP."""
+        self._answer("start")
+        if self._info.started:
+            raise ForeignDaemon("the daemon was already started: restart it, so that it comes up empty")
+        self._info = EngineInfo(self._info.api, True, router_id, _ASN, marker)
+
+    async def observe(self) -> Observed:
+        """Return what the daemon has configured."""
+        self._answer()
+        neighbors = {address: _observed(session.neighbor) for address, session in self._sessions.items()}
+        unreached = {prefix for prefix in self._paths for address in neighbors if address not in self._reach[prefix]}
+        return Observed(self._info, neighbors, dict(self._paths), frozenset(unreached))
+
+    async def neighbors(self) -> Mapping[IPAddress, NeighborState]:
+        """Return the state of all neighbours."""
+        self._answer()
+        return {address: self._state(address, session) for address, session in self._sessions.items()}
+
+    async def path_count(self) -> int:
+        """Return how many paths the daemon holds."""
+        self._started()
+        return len(self._paths)
+
+    async def announce(self, paths: Iterable[Path], to: Collection[IPAddress]) -> None:
+        """Add or replace paths for the neighbours ``to``."""
+        paths = tuple(paths)
+        self._started("announce")
+        for path in paths:
+            check_path(path)
+        for path in paths:
+            old = self._paths.get(path.prefix), self._reach.get(path.prefix, frozenset())
+            self._paths[path.prefix], self._reach[path.prefix] = path, frozenset(to)
+            for address in self._sessions:
+                before = old[0] if address in old[1] else None
+                if address in old[1] and address not in to:
+                    self._hear(address, f"withdraw {path.prefix}", established=True)
+                elif address in to and before != path:
+                    self._tell(address, path.prefix)
+
+    async def withdraw(self, paths: Iterable[Path]) -> None:
+        """Take paths away on every session."""
+        self._started("withdraw")
+        for path in paths:
+            if self._paths.pop(path.prefix, None) is None:
+                continue
+            reach = self._reach.pop(path.prefix)
+            for address in reach & self._sessions.keys():
+                self._hear(address, f"withdraw {path.prefix}", established=True)
+
+    async def add_neighbor(self, neighbor: Neighbor) -> None:
+        """Let it have every path, then try to open the session."""
+        check_neighbor(neighbor)
+        self._started(f"add {neighbor.address}")
+        if neighbor.address in self._sessions:
+            raise EngineError(f"neighbour {neighbor.address} is there already")
+        for prefix in self._reach:
+            self._reach[prefix] |= {neighbor.address}
+        self._sessions[neighbor.address] = _Session(neighbor)
+        self._wake(neighbor.address)
+
+    async def update_neighbor(self, new: Neighbor) -> None:
+        """Change a neighbour."""
+        check_neighbor(new)
+        self._started(f"update {new.address}")
+        session = self._sessions.get(new.address)
+        if session is None:
+            raise EngineError(f"neighbour {new.address} is not changed: the daemon doesn't have it")
+        cost = cost_of(changes(new, _observed(session.neighbor)))
+        session.neighbor = new
+        if cost is Cost.ROUTE_UPDATE:
+            for prefix in self._paths:
+                self._tell(new.address, prefix)
+        elif cost is Cost.SESSION_RESET:
+            self._hear(new.address, "cease", established=True)
+            self._sessions[new.address] = _Session(new)
+            self._wake(new.address)
+
+    async def remove_neighbor(self, address: IPAddress, how: Exit) -> None:
+        """Take a neighbour away."""
+        self._started(f"remove {address} ({how})")
+        if address not in self._sessions:
+            return
+        if how is Exit.REMOVAL:
+            for prefix in self._paths:
+                if self._reaches(prefix, address):
+                    self._hear(address, f"withdraw {prefix}", established=True)
+                self._reach[prefix] -= {address}
+            self._hear(address, "cease", established=True)
+        del self._sessions[address]
+        self._wake(address)
+
+    async def enable_neighbor(self, address: IPAddress) -> None:
+        """Try again with a neighbour that exceeded its prefix limit."""
+        self._started(f"enable {address}")
+        if address not in self._sessions:
+            raise EngineError(f"neighbour {address} is not enabled: the daemon doesn't have it")
+        session = self._sessions[address]
+        session.prefix_limit_exceeded, session.state, session.received = False, SessionState.ACTIVE, {}
+
+    async def stop_gracefully(self) -> None:
+        """End BGP without a Cease where the daemon can."""
+        self._answer("stop")
+        if self._info.api == "v4":
+            self.restart()
+
+    async def events(self) -> AsyncIterator[IPAddress | None]:
+        """Yield the address of a neighbour whose state may have changed."""
+        self._answer()
+        queue: asyncio.Queue[IPAddress | EngineUnavailable | None] = asyncio.Queue()
+        queue.put_nowait(None)
+        self._watchers.add(queue)
+        try:
+            while not isinstance(event := await queue.get(), EngineUnavailable):
+                yield event
+            raise event
+        finally:
+            self._watchers.discard(queue)
+
+    async def close(self) -> None:
+        """Close the connection; the daemon goes on."""
+
+    def _answer(self, call: str = "") -> None:
+        if self._frozen:
+            raise EngineUnavailable("the daemon does not answer in time")
+        if call:
+            self.calls.append(call)
+
+    def _started(self, call: str = "") -> None:
+        self._answer(call)
+        if not self._info.started:
+            raise EngineError("the daemon is not started: nothing is changed in it")
+
+    def _state(self, address: IPAddress, session: _Session) -> NeighborState:
+        up = session.state is SessionState.ESTABLISHED
+
+        def family_state(family: Family) -> FamilyState:
+            if not up or family not in session.families:
+                return FamilyState(negotiated=False)
+            meant = [p for p in self._paths if Family.of(p) is family and address in self._reach[p]]
+            return FamilyState(True, session.received.get(family, 0), len(meant))
+
+        return NeighborState(
+            address=address,
+            local_address=session.neighbor.local_address,
+            state=session.state,
+            prefix_limit_exceeded=session.prefix_limit_exceeded,
+            uptime=0.0 if up else None,
+            hold_time=session.neighbor.hold_time if up else None,
+            families={family: family_state(family) for family in Family},
+            notifications_sent=session.notifications_sent,
+            graceful_restart=up and session.neighbor.graceful_restart is not None,
+        )
+
+    def _reaches(self, prefix: IPNetwork, address: IPAddress) -> bool:
+        return address in self._reach[prefix] and Family.of(prefix) in self._sessions[address].families
+
+    def _tell(self, address: IPAddress, prefix: IPNetwork) -> None:
+        if self._reaches(prefix, address):
+            self._hear(address, f"announce {prefix} via {self._paths[prefix].next_hop}", established=True)
+
+    def _hear(self, address: IPAddress, what: str, *, established: bool = False) -> None:
+        if not established or self._sessions[address].state is SessionState.ESTABLISHED:
+            self.heard.setdefault(address, []).append(what)
+
+    def _wake(self, address: IPAddress) -> None:
+        for watcher in self._watchers:
+            watcher.put_nowait(address)
+
+
+def _observed(neighbor: Neighbor) -> ObservedNeighbor:
+    mark = PasswordMark.of(neighbor.password.reveal(), _SALT) if neighbor.password else None
+    return ObservedNeighbor(replace(neighbor, password=None), mark)
