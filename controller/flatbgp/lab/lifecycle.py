@@ -48,11 +48,19 @@ def stores(directory: Path) -> Stores:
     return Stores(admin=f"sqlite:{directory / 'admin.db'}", user=f"sqlite:{directory / 'user.db'}")
 
 
+def check_root() -> None:
+    """Raise :class:`LabError` for anybody but root."""
+    if os.geteuid() != 0:
+        raise LabError("the lab is made of network namespaces, which need root: run it again with sudo")
+
+
 def check_machine() -> None:
     """Raise :class:`LabError` with all that is missing to run a lab here, and how to get it."""
     problems = []
-    if os.geteuid() != 0:
-        problems.append("network namespaces need root: run it again with sudo")
+    try:
+        check_root()
+    except LabError as error:
+        problems.append(str(error))
     problems += [f"{name} is not installed" for name in _NEEDED_PROGRAMS if shutil.which(name) is None]
     for find in (gobgpd.find_gobgpd, lambda: frr.daemon("zebra"), lambda: frr.daemon("bgpd")):
         try:

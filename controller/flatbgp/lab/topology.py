@@ -104,6 +104,11 @@ class Topology:
     routers: tuple[Router, ...]
     nodes: tuple[Node, ...]
 
+    @property
+    def summary(self) -> str:
+        """Its size in words."""
+        return f"{len(self.racks)} racks, {len(self.routers)} routers, {len(self.nodes)} nodes"
+
     def rack(self, name: str) -> Rack:
         """Return the rack of that name."""
         return next(rack for rack in self.racks if rack.name == name)
