@@ -4,7 +4,7 @@ Resource versions, generation, finalizers, label selectors and optimistic concur
 Every call has a deadline of its own and raises one of the errors below; none retries.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, Protocol
@@ -115,10 +115,11 @@ class Store(Protocol):
         since: str,
         namespace: str | None = None,
         selector: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[Sequence[Change[S, T]]]:
+    ) -> AsyncGenerator[Sequence[Change[S, T]], None]:
         """Yield changes after ``since`` in order, those that are there at once in one batch.
 
-        States of an object between two batches may be left out; its last state and its deletion never are. An object
+        The first batch comes at once, and is empty when nothing has changed: the store has answered. States of an
+        object between two batches may be left out; its last state and its deletion never are. An object
         that ceases to match the selector is ``DELETED`` for this watch. Raises :class:`Expired` when ``since`` is
         older than what is kept, and :class:`Unreachable` when the store is lost; it never ends by itself.
         """

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from flatbgp.store.protocol import Unreachable, WrongStore
 from flatbgp.store.sqlite import errors, file, tables
+from flatbgp.store.sqlite.worker import Deadline
 
 R = TypeVar("R")
 Statements = Callable[[sqlite3.Connection], R]
@@ -29,6 +30,10 @@ WAL_BYTES: Final = 8 << 20
 
 _PROGRESS_STEPS: Final = 50_000
 """Steps of SQLite's machine between two looks at the deadline: about a millisecond."""
+
+_FIRST_PAUSE: Final = 0.001
+_LAST_PAUSE: Final = 0.02
+"""Seconds between two tries to get a lock: a write takes about a millisecond, a large ``apply`` a second."""
 
 
 class Identity:
@@ -57,42 +62,15 @@ class Database:
         self._identity = identity
         self._connection: sqlite3.Connection | None = None
         self._inode: file.Inode | None = None
-        self._begun = 0.0
-        self._deadline = 0.0
+        self._deadline: Deadline | None = None
 
-    def read(self, statements: Statements[R], deadline: float) -> R:
-        """Run statements on one state of the store; a store that does not exist yet is an empty one.
+    def read(self, statements: Statements[R], deadline: Deadline) -> R:
+        """Run statements on one state of the store; a store that does not exist yet is an empty one."""
+        return self._run(statements, deadline, writing=False)
 
-        ``deadline`` is of ``time.monotonic()``: past it, statements and waits for locks are broken off.
-        """
-        self._begin(deadline)
-        try:
-            connection = self._current(writing=False)
-            if connection is None:
-                with contextlib.closing(_empty()) as connection:
-                    return statements(connection)
-            return self._transaction(connection, "BEGIN", statements)
-        except sqlite3.Error as error:
-            raise errors.translated(error, self._path, time.monotonic() - self._begun) from error
-
-    def write(self, statements: Statements[R], deadline: float) -> R:
+    def write(self, statements: Statements[R], deadline: Deadline) -> R:
         """Run statements in a transaction that no other writer interleaves; the store is made if it does not exist."""
-        self._begin(deadline)
-        try:
-            connection = self._current(writing=True)
-            if connection is None:
-                file.make(self._path, str(uuid4()))
-                connection = self._current(writing=True)
-            if connection is None:
-                raise Unreachable(f"sqlite:{self._path} was deleted as soon as it was made")
-            before = connection.total_changes
-            result = self._transaction(connection, "BEGIN IMMEDIATE", statements)
-            if connection.total_changes != before and not self._in_memory:
-                file.ring(self._path)
-        except sqlite3.Error as error:
-            raise errors.translated(error, self._path, time.monotonic() - self._begun) from error
-        else:
-            return result
+        return self._run(statements, deadline, writing=True)
 
     def close(self) -> None:
         """Close the connection."""
@@ -101,21 +79,62 @@ class Database:
             # SQLite deletes -wal and -shm with the last connection, unless the file is no longer at its path.
             connection.close()
 
-    def _begin(self, deadline: float) -> None:
-        self._begun, self._deadline = time.monotonic(), deadline
-
-    def _transaction(self, connection: sqlite3.Connection, begin: str, statements: Statements[R]) -> R:
-        connection.execute(f"PRAGMA busy_timeout = {self._milliseconds_left()}")
-        connection.execute(begin)
+    def _run(self, statements: Statements[R], deadline: Deadline, *, writing: bool) -> R:
+        self._deadline = deadline
         try:
-            self._identity.check(self._path, tables.identity_of(connection))
+            connection = self._begun(deadline, writing=writing)
+            if connection is None:
+                with contextlib.closing(_empty()) as connection:
+                    return statements(connection)
+            return self._finished(connection, statements, deadline, writing=writing)
+        except sqlite3.Error as error:
+            raise errors.translated(error, self._path, deadline.seconds) from error
+
+    def _begun(self, deadline: Deadline, *, writing: bool) -> sqlite3.Connection | None:
+        """Begin a transaction on the store that is there now, waiting for another process' lock if need be.
+
+        SQLite could wait by itself (``busy_timeout``), but then nobody could give it up: a compare-and-swap that its
+        caller no longer waits for must not be written seconds later.
+        """
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                connection = self._current(writing=writing)
+                if connection is not None:
+                    connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+                    self._identity.check(self._path, tables.identity_of(connection))
+            except sqlite3.OperationalError as error:
+                self._roll_back()
+                if not errors.is_lock(error) or deadline.passed:
+                    raise
+            except WrongStore:
+                self._roll_back()
+                raise
+            else:
+                return connection
+            time.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE)
+
+    def _finished(
+        self, connection: sqlite3.Connection, statements: Statements[R], deadline: Deadline, *, writing: bool
+    ) -> R:
+        before = connection.total_changes
+        try:
             result = statements(connection)
+            if writing and deadline.passed:
+                raise Unreachable(
+                    f"sqlite:{self._path} did not get ready within {deadline.seconds:.1f} s; nothing is written"
+                )
             connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        finally:
+            self._roll_back()  # nothing is left to roll back after a commit
+        if connection.total_changes != before and not self._in_memory:
+            file.ring(self._path)
         return result
+
+    def _roll_back(self) -> None:
+        if self._connection is not None and self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     def _current(self, *, writing: bool) -> sqlite3.Connection | None:
         """Return the connection to what is at the path now; ``None`` if nothing is there and nothing was yet."""
@@ -127,12 +146,17 @@ class Database:
         if inode != self._inode:
             # Whatever the old connection would write now would be lost with the unlinked file.
             self.close()
+        if inode is None and writing and not self._identity.known:
+            file.make(self._path, str(uuid4()))
+            inode = file.present(self._path, writing=True)
         if inode is None:
             if self._identity.known:
                 raise WrongStore(
                     f"sqlite:{self._path} was deleted or emptied while it was in use; put it back, or restart this"
                     " process to begin with an empty one"
                 )
+            if writing:
+                raise Unreachable(f"sqlite:{self._path} was deleted as soon as it was made")
             return None
         if self._connection is None:
             self._connection = self._open()
@@ -144,7 +168,7 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         uri = f"{self._path.absolute().as_uri()}?mode=rw"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=self._milliseconds_left() / 1000)
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0)
         try:
             connection.set_progress_handler(self._is_late, _PROGRESS_STEPS)
             self._require_store(connection)
@@ -168,10 +192,7 @@ class Database:
             )
 
     def _is_late(self) -> bool:
-        return time.monotonic() > self._deadline
-
-    def _milliseconds_left(self) -> int:
-        return max(1, int((self._deadline - time.monotonic()) * 1000))
+        return self._deadline is not None and self._deadline.passed
 
 
 def _empty(identity: str = "") -> sqlite3.Connection:

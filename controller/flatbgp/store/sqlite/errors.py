@@ -43,6 +43,12 @@ def translated(error: sqlite3.Error, path: Path, waited: float) -> StoreError:
             return StoreError(f"{name}: {error}")
 
 
+def is_lock(error: sqlite3.Error) -> bool:
+    """Say whether another process' lock is in the way, so that trying again may help."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _RESULT
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def lock_holder(path: Path, locks: Path = Path("/proc/locks")) -> str:
     """Return which other process holds a write lock on the store, as "process 123 (name)"; "" if nobody can be seen.
 

@@ -1,7 +1,6 @@
 """The Store protocol on the embedded store's file."""
 
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from flatbgp.store.protocol import Applied, Change, ChangeType, Expired, Listing
 from flatbgp.store.sqlite import reading, tables, writing
 from flatbgp.store.sqlite.database import Database, Identity, Statements
 from flatbgp.store.sqlite.doorbell import Doorbell
-from flatbgp.store.sqlite.worker import InlineWorker, ThreadWorker, Worker
+from flatbgp.store.sqlite.worker import Deadline, InlineWorker, ThreadWorker, Worker
 
 R = TypeVar("R")
 U = TypeVar("U")
@@ -27,9 +26,6 @@ CALL_SECONDS: Final = 5.0
 
 APPLY_SECONDS_EACH: Final = 0.02
 """What ``apply`` gets on top for each object: ten times what one takes."""
-
-_GRACE_SECONDS: Final = 0.25
-"""SQLite gives up by itself at the deadline, and says why; the thread is given this much longer to answer."""
 
 _CHUNK: Final = 250
 """Objects that are decoded in one go, so that another call of the same thread waits 20 ms at most."""
@@ -87,10 +83,10 @@ class SqliteStore:
         since: str,
         namespace: str | None = None,
         selector: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[Sequence[Change[S, T]]]:
+    ) -> AsyncGenerator[Sequence[Change[S, T]], None]:
         """Yield what changed after ``since``, as soon as it does."""
         scope, cursor = _scope(kind, namespace), reading.version_of(since)
-        told = cursor
+        told = -1
 
         def statements(connection: Any) -> tuple[tables.Counters, Sequence[tables.Event]]:
             at = tables.counters(connection, kind.full_name)
@@ -107,6 +103,9 @@ class SqliteStore:
                 if changes := [change for change in found if change]:
                     told = cursor
                     yield changes
+                elif told < 0:
+                    told = cursor
+                    yield []
                 elif cursor - told > _BOOKMARK_EVERY:
                     told = cursor
                     yield [Change(ChangeType.BOOKMARK, str(cursor), None)]
@@ -164,17 +163,15 @@ class SqliteStore:
         return writing.Editor(connection, now=datetime.now(UTC), new_uid=lambda: str(uuid4()), kept=self._kept)
 
     async def _read(self, statements: Statements[R]) -> R:
-        deadline = time.monotonic() + CALL_SECONDS
-        return await self._reads.run(lambda: self._reader.read(statements, deadline), CALL_SECONDS + _GRACE_SECONDS)
+        return await self._reads.run(partial(self._reader.read, statements), CALL_SECONDS)
 
     async def _write(self, statements: Statements[R], seconds: float = CALL_SECONDS) -> R:
-        deadline = time.monotonic() + seconds
-        result = await self._writes.run(lambda: self._writer.write(statements, deadline), seconds + _GRACE_SECONDS)
+        result = await self._writes.run(partial(self._writer.write, statements), seconds)
         self._bell.ring()
         return result
 
 
-def _each(function: Callable[[R], U], rows: Sequence[R]) -> list[U]:
+def _each(function: Callable[[R], U], rows: Sequence[R], _: Deadline) -> list[U]:
     return [function(row) for row in rows]
 
 
