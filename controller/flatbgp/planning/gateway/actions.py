@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from flatbgp.planning.gateway.records import LeaseContent, LeaseRecord
 from flatbgp.planning.gateway.status import AddressStatus
+from flatbgp.planning.gateway.timings import LIFETIME_MARGIN
 from flatbgp.resources.ip import IPAddress
 
 # --- the LAN
@@ -46,16 +47,18 @@ class Announce:
 class PutAddress:
     """Have ``address`` on ``interface`` (/32 or /128, preferred lifetime 0, no DAD) until at most ``deadline``.
 
-    ``expires`` is when the kernel would take it off as things stand (``None``: it is not there). With ``fresh`` the
-    TCP sockets that are bound to it are destroyed first, so that nothing of an earlier session leaves (the kernel may
-    have taken the address off while this process did not run). Answered by ``AddressPut``.
+    ``expires`` is when the kernel takes it off as things stand (``None``: it is not there). Setting the lifetime of an
+    address *creates* it when it is gone; without ``create`` (there is no live Lease) that must not happen, so nothing
+    is done from ``expires`` on. With ``fresh`` the TCP sockets bound to the address are destroyed first, so that
+    nothing of an earlier session leaves (the kernel may have taken the address off while this process did not run).
+    Answered by ``AddressPut``.
     """
 
     address: IPAddress
     interface: str
     deadline: float
     expires: float | None
-    margin: float
+    create: bool = True
     fresh: bool = False
 
     def lifetime(self, now: float) -> int:
@@ -64,14 +67,18 @@ class PutAddress:
         To be asked right before the call, so that a process that was stopped in between sets nothing too long. Never
         shortens what is set.
         """
-        seconds = math.floor(self.deadline - now - self.margin)
-        if seconds <= 0 or (self.expires is not None and now + seconds <= self.expires):
+        seconds = math.floor(self.deadline - now - LIFETIME_MARGIN)
+        if seconds <= 0 or not self.still_valid(now):
+            return 0
+        if self.expires is not None and now < self.expires and now + seconds <= self.expires:
             return 0
         return seconds
 
     def still_valid(self, now: float) -> bool:
-        """Whether the address may be there at ``now``: to be asked before and after the call."""
-        return now < self.deadline
+        """Whether the address may be there at ``now``: to be asked right before the call and again right after."""
+        if self.create:
+            return now < self.deadline
+        return self.expires is not None and now < min(self.deadline, self.expires)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,8 +129,9 @@ class NodeSeen:
 
 @dataclass(frozen=True, slots=True)
 class NeighborhoodSeen:
-    """Who could answer on the LAN: the peers' addresses, the other nodes' InternalIPs (of all subnets).
+    """Who could answer on the LAN: the peers' addresses, and other hosts (of all subnets).
 
+    ``nodes``: the other nodes' InternalIPs, and this node's default gateways where they are no peers.
     ``graceful_restart``: every selected peer keeps routes across a move (RFC 4724), so that spreading costs nothing.
     """
 
@@ -166,8 +167,9 @@ class Interface:
 
 @dataclass(frozen=True, slots=True)
 class InterfacesSeen:
-    """All interfaces as they are now. To be given again after every change that netlink reports."""
+    """All interfaces as they were at ``at``. To be given again after every change that netlink reports."""
 
+    at: float
     interfaces: tuple[Interface, ...]
 
 
