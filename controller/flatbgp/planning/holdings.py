@@ -7,9 +7,10 @@ when none of them did for its whole duration. Times here are seconds of one mono
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from flatbgp.planning.gateway.records import LeaseRecord, read_lease
 from flatbgp.resources.ip import IPAddress, IPNetwork
-from flatbgp.resources.lease import ADDRESS_ANNOTATION, INSTANCE_ANNOTATION, SUBNET_ANNOTATION, LeaseSpec, LeaseStatus
-from flatbgp.resources.parsing import Malformed, parse_address, parse_network
+from flatbgp.resources.lease import ADDRESS_ANNOTATION, LeaseSpec, LeaseStatus
+from flatbgp.resources.parsing import Malformed, parse_address
 from flatbgp.resources.resource import Resource
 
 LeaseResource = Resource[LeaseSpec, LeaseStatus]
@@ -40,7 +41,7 @@ class Holding:
 class Sighting:
     """A Lease as last seen, since when it has not been renewed, and since when it is free (``None``: it is not)."""
 
-    lease: LeaseResource
+    lease: LeaseRecord
     unchanged_since: float
     free_since: float | None
 
@@ -48,8 +49,7 @@ class Sighting:
         """Return from when on nobody holds it, unless it is renewed before."""
         if self.free_since is not None:
             return self.free_since
-        duration = self.lease.spec.lease_duration_seconds if self.lease.spec else 0
-        return self.unchanged_since + duration
+        return self.unchanged_since + self.lease.content.duration
 
 
 Sightings = Mapping[IPAddress, Sighting]
@@ -58,17 +58,16 @@ Sightings = Mapping[IPAddress, Sighting]
 def observe(before: Sightings, leases: Iterable[LeaseResource], now: float) -> Sightings:
     """Return the sightings after the Leases were read at ``now``; Leases that are not of a floating IP are left out."""
     seen: dict[IPAddress, Sighting] = {}
-    for lease in leases:
-        address = lease_address(lease)
-        if address is None or lease.spec is None:
+    for resource in leases:
+        address = lease_address(resource)
+        if address is None:
             continue
-        known = before.get(address)
-        free = not lease.spec.holder_identity
-        if known is not None and _token(known.lease) == _token(lease):
+        lease, known = read_lease(resource), before.get(address)
+        if known is not None and known.lease.token == lease.token:
             seen[address] = replace(known, lease=lease)
         else:
             was_free = known.free_since if known is not None else None
-            free_since = (was_free if was_free is not None else now) if free else None
+            free_since = None if lease.content.holder else now if was_free is None else was_free
             seen[address] = Sighting(lease, unchanged_since=now, free_since=free_since)
     return seen
 
@@ -84,16 +83,15 @@ def holdings(floating_ips: Sequence[IPAddress], sightings: Sightings, now: float
 
 
 def _holding(address: IPAddress, sighting: Sighting | None, now: float, began: float) -> Holding:
-    if sighting is None or sighting.lease.spec is None:
+    if sighting is None:
         return Holding(address, vacant_for=max(0.0, now - began), held_before=False)
-    spec = sighting.lease.spec
     since = sighting.vacant_since()
     return Holding(
         address,
-        node=spec.holder_identity,
-        subnet=_subnet(sighting.lease),
+        node=sighting.lease.content.holder,
+        subnet=sighting.lease.content.subnet,
         vacant_for=now - since if now >= since else None,
-        held_before=bool(spec.holder_identity or spec.lease_transitions or spec.acquire_time),
+        held_before=sighting.lease.held_before,
     )
 
 
@@ -110,18 +108,3 @@ def lease_address(lease: LeaseResource) -> IPAddress | None:
         return parse_address(text) if text else None
     except Malformed:
         return None
-
-
-def _subnet(lease: LeaseResource) -> IPNetwork | None:
-    text = lease.meta.annotations.get(SUBNET_ANNOTATION)
-    try:
-        return parse_network(text) if text else None
-    except Malformed:
-        return None
-
-
-def _token(lease: LeaseResource) -> tuple[str, str, str | None]:
-    """Return what a renewal changes; annotations that others write are no renewal."""
-    spec = lease.spec
-    instance = lease.meta.annotations.get(INSTANCE_ANNOTATION)
-    return (spec.holder_identity, spec.renew_time, instance) if spec else ("", "", instance)
