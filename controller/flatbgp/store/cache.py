@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Final, Generic
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Generic, Self
 
 import structlog
 
@@ -217,14 +217,16 @@ class CacheSet:
         self._group = asyncio.TaskGroup()
         self._running: dict[Cache[Any, Any], asyncio.Task[None]] = {}
 
-    async def __aenter__(self) -> "CacheSet":
+    async def __aenter__(self) -> Self:
         await self._group.__aenter__()
         return self
 
-    async def __aexit__(self, *exception: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for cache in tuple(self._running):
             self.stop(cache)
-        await self._group.__aexit__(*exception)
+        await self._group.__aexit__(kind, error, trace)
 
     def start(
         self, kind: Kind[S, T], namespace: str | None = None, selector: Mapping[str, str] | None = None

@@ -31,12 +31,12 @@ async def swap(
     content: LeaseContent,
     *,
     renew_time: str | None,
-    timeout: float,
+    seconds: float,
 ) -> Swapped:
     """Write the Lease of an address if it is still ``before`` (``None``: create it if there is none).
 
     ``renew_time`` is the wall clock as text for a claim or a renewal, ``None`` for any other write. Never raises a
-    :class:`StoreError`, and answers within ``timeout`` seconds.
+    :class:`StoreError`, and answers within ``seconds``.
     """
 
     async def write() -> LeaseRecord:
@@ -46,25 +46,25 @@ async def swap(
         patch = lease_patch(address, content, before, renew_time)
         return read_lease(await store.patch(LEASE, lease_name(address), NAMESPACE, patch, version=before.version))
 
-    return await _outcome(write, timeout)
+    return await _outcome(write, seconds)
 
 
-async def delete(store: Store, address: IPAddress, before: LeaseRecord, *, timeout: float) -> Swapped:
+async def delete(store: Store, address: IPAddress, before: LeaseRecord, *, seconds: float) -> Swapped:
     """Delete the Lease of an address if it is still ``before``."""
 
     async def write() -> None:
         await store.delete(LEASE, lease_name(address), NAMESPACE, version=before.version)
 
-    return await _outcome(write, timeout)
+    return await _outcome(write, seconds)
 
 
-async def _outcome(write: Callable[[], Awaitable[LeaseRecord | None]], timeout: float) -> Swapped:
+async def _outcome(write: Callable[[], Awaitable[LeaseRecord | None]], seconds: float) -> Swapped:
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(seconds):
             return Swapped(SwapOutcome.CONFIRMED, await write())
     except (Conflict, NotFound, AlreadyExists) as error:
         return Swapped(SwapOutcome.CONFLICT, error=str(error))
     except TimeoutError:
-        return Swapped(SwapOutcome.UNKNOWN, error=f"the store did not answer within {timeout:.1f} s")
+        return Swapped(SwapOutcome.UNKNOWN, error=f"the store did not answer within {seconds:.1f} s")
     except StoreError as error:
         return Swapped(SwapOutcome.UNKNOWN, error=str(error))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, Protocol
 
+from flatbgp.resources.faults import Fault
 from flatbgp.resources.kind import Kind, S, T
 from flatbgp.resources.manifest import Manifest
 from flatbgp.resources.resource import Resource
@@ -43,7 +44,11 @@ class Conflict(StoreError):
 
 
 class Refused(StoreError):
-    """The object breaks a rule of its kind (immutable field, validation)."""
+    """The object breaks a rule of its kind: ``faults`` say which, where the store knows them one by one."""
+
+    def __init__(self, message: str, faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
 
 
 class Expired(StoreError):

@@ -1,26 +1,42 @@
-"""The rules of a kind, held by a store that has no API server to hold them."""
+"""The rules of the kinds, held by a store that has no API server to hold them."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+from flatbgp.resources.changes import changes
 from flatbgp.resources.codec import decode
+from flatbgp.resources.documents import Document as Written
+from flatbgp.resources.faults import Fault, errors
 from flatbgp.resources.kind import Kind
 from flatbgp.resources.meta import Key
+from flatbgp.resources.validate import check_document
 from flatbgp.store import documents
 from flatbgp.store.documents import Document
 from flatbgp.store.protocol import Refused
 
 
-def require_whole(kind: Kind[Any, Any], key: Key, new: Document) -> None:
-    """Raise :class:`Refused` with every fault of a new object."""
-    faults = decode(kind, new).faults
-    if faults:
-        raise Refused(f"{kind.name} {key}: " + "; ".join(str(fault) for fault in faults))
+def faults_of_new(document: Document) -> tuple[Fault, ...]:
+    """Return what is wrong with an object that is to be created."""
+    _, faults = check_document(Written(dict(document), source="", index=0))
+    return errors(faults)
 
 
-def require_change(kind: Kind[Any, Any], key: Key, old: Document, new: Document) -> None:
-    """Raise :class:`Refused` when a change breaks a rule.
+def faults_of_change(kind: Kind[Any, Any], key: Key, old: Document, new: Document) -> tuple[Fault, ...]:
+    """Return what is wrong with a change: fixed fields that differ, values that break a rule.
 
     An object that broke a rule before (an older version wrote it) can still get other metadata and another status.
     """
-    if not documents.same_content(old, new):
-        require_whole(kind, key, new)
+    if documents.same_content(old, new):
+        return ()
+    after = decode(kind, new)
+    faults = after.faults or changes(decode(kind, old), after)
+    subject = f"{kind.name} {key}"
+    return tuple(replace(fault, subject=subject) for fault in faults)
+
+
+def refuse(faults: Iterable[Fault]) -> None:
+    """Raise :class:`Refused` if there are any faults."""
+    found = tuple(faults)
+    if found:
+        raise Refused("\n".join(str(fault) for fault in found), found)

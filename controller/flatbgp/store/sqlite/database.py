@@ -122,9 +122,7 @@ class Database:
         try:
             result = statements(connection)
             if writing and deadline.passed:
-                raise Unreachable(
-                    f"sqlite:{self._path} did not get ready within {deadline.seconds:.1f} s; nothing is written"
-                )
+                raise Unreachable(f"sqlite:{self._path} took more than {deadline.seconds:.1f} s; nothing is written")
             connection.execute("COMMIT")
         finally:
             self._roll_back()  # nothing is left to roll back after a commit

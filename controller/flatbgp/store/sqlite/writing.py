@@ -2,18 +2,18 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from flatbgp.resources.faults import Fault
 from flatbgp.resources.kind import Kind
 from flatbgp.resources.manifest import Manifest
 from flatbgp.resources.meta import Key
 from flatbgp.resources.parsing import format_time
-from flatbgp.store import documents
+from flatbgp.store import documents, rules
 from flatbgp.store.documents import Document, Marks
-from flatbgp.store.protocol import AlreadyExists, Applied, Conflict, NotFound, Refused, Verb
-from flatbgp.store.rules import require_change, require_whole
+from flatbgp.store.protocol import AlreadyExists, Applied, Conflict, NotFound, Verb
 from flatbgp.store.sqlite import tables
 from flatbgp.store.sqlite.tables import Event, Row, from_json, to_json
 
@@ -35,7 +35,7 @@ class Editor:
         if tables.read(self.connection, kind.full_name, key):
             raise AlreadyExists(f"{_named(kind, key)} exists already")
         new = documents.created(kind, document, now=self._moment(), uid=self.new_uid())
-        require_whole(kind, key, new)
+        rules.refuse(rules.faults_of_new(new))
         return self._store(kind, key, None, new, None)
 
     def patch(self, kind: AnyKind, key: Key, patch: Document, version: str | None, subresource: str) -> bytes:
@@ -45,7 +45,7 @@ class Editor:
         new = documents.patched(kind, old, patch, subresource)
         if new == old:
             return row.document
-        require_change(kind, key, old, new)
+        rules.refuse(rules.faults_of_change(kind, key, old, new))
         if documents.is_terminating(new) and not documents.finalizers_of(new):
             return self._remove(kind, key, new)
         return self._store(kind, key, old, new, row.marks)
@@ -62,28 +62,32 @@ class Editor:
         return False
 
     def apply(self, manifests: Sequence[Manifest]) -> Sequence[Applied]:
-        """Create or update what the manifests say."""
-        return [Applied(manifest, self._apply(manifest)) for manifest in manifests]
+        """Create or update what the manifests say; refuse all of them with every fault found."""
+        faults: list[Fault] = []
+        outcomes = [Applied(manifest, self._apply(manifest, faults)) for manifest in manifests]
+        rules.refuse(faults)
+        return outcomes
 
-    def _apply(self, manifest: Manifest) -> Verb:
+    def _apply(self, manifest: Manifest, faults: list[Fault]) -> Verb:
         kind, key = manifest.kind, manifest.key
         marks, row = documents.marks_of(manifest.document), tables.read(self.connection, kind.full_name, key)
         encoded = to_json({"labels": sorted(marks.labels), "annotations": sorted(marks.annotations)})
         if row is None:
             new = documents.created(kind, manifest.document, now=self._moment(), uid=self.new_uid())
-            require_whole(kind, key, new)
             self._store(kind, key, None, new, encoded)
             return Verb.CREATED
         old = from_json(row.document)
         if documents.is_terminating(old):
             held = ", ".join(documents.finalizers_of(old))
-            raise Refused(f"{_named(kind, key)} is being deleted and held by {held}: apply it again when it is gone")
+            problem = f"is being deleted, and held by {held}; apply it again when it is gone"
+            faults.append(_placed(Fault(problem, subject=_named(kind, key)), manifest))
+            return Verb.UNCHANGED
         new = documents.applied(kind, old, manifest.document, _marks(row.marks))
         if new == old:
             if encoded != row.marks:
                 tables.set_marks(self.connection, kind.full_name, key, encoded)
             return Verb.UNCHANGED
-        require_change(kind, key, old, new)
+        faults.extend(_placed(fault, manifest) for fault in rules.faults_of_change(kind, key, old, new))
         self._store(kind, key, old, new, encoded)
         return Verb.CONFIGURED
 
@@ -126,6 +130,10 @@ def _marks(stored: bytes | None) -> Marks:
         return Marks()
     names = from_json(stored)
     return Marks(frozenset(names["labels"]), frozenset(names["annotations"]))
+
+
+def _placed(fault: Fault, manifest: Manifest) -> Fault:
+    return replace(fault, source=manifest.source, document=manifest.index)
 
 
 def _named(kind: AnyKind, key: Key) -> str:
