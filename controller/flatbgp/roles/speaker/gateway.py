@@ -280,6 +280,7 @@ class GatewayLoop:
 def interfaces_seen(interfaces: tuple[host_model.Interface, ...], at: float) -> events.InterfacesSeen:
     """Return the host's interfaces in the machine's words; ``at`` is when they were read."""
     return events.InterfacesSeen(
+        at,
         tuple(
             events.Interface(
                 interface.name,
@@ -293,5 +294,5 @@ def interfaces_seen(interfaces: tuple[host_model.Interface, ...], at: float) -> 
                 ),
             )
             for interface in interfaces
-        )
+        ),
     )
