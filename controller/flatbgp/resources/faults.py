@@ -53,9 +53,10 @@ def shown(value: Any) -> str:
     if isinstance(value, str):
         text = json.dumps(value[: VALUE_LIMIT + 1], ensure_ascii=False)
     else:
-        try:
-            text = json.dumps(value, ensure_ascii=False, default=str)
-        except (ValueError, RecursionError):  # a number of thousands of digits; a value nested beyond the interpreter
-            text = f"a {type(value).__name__}"
+        text = ""
+        for part in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value):
+            text += part
+            if len(text) > VALUE_LIMIT:  # enough of what may be 10 MiB
+                break
     text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     return text if len(text) <= VALUE_LIMIT else text[: VALUE_LIMIT - 3] + "..."

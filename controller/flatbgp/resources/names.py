@@ -1,8 +1,8 @@
 """Names of the objects that flatbgp makes: valid, stable, unique.
 
 An object name is a DNS subdomain (RFC 1123): lower-case letters, digits, dashes and dots, at most 253 characters, each
-part between dots beginning and ending with a letter or digit. Addresses keep the form that the guide shows; IPv6 ones are
-written in full ("exploded", always 39 characters) with dashes for colons, so that one address has one name.
+part between dots beginning and ending with a letter or digit. Addresses keep the form that the guide shows; IPv6 ones
+are written in full ("exploded", always 39 characters) with dashes for colons, so that one address has one name.
 """
 
 import hashlib

@@ -1,14 +1,16 @@
 """Node (core v1): the owner of pod CIDRs and of the next hop."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from flatbgp.resources.forms import PodRange
+from flatbgp.resources.faults import Fault, shown
+from flatbgp.resources.forms import PodRange, pod_range_problem
 from flatbgp.resources.ip import Family, IPAddress
 from flatbgp.resources.kind import Column, Kind
-from flatbgp.resources.parsing import Malformed, host_problem, parse_address
-from flatbgp.resources.schema import Doc, Immutable, Unique
+from flatbgp.resources.parsing import Malformed, host_problem, parse_address, parse_network
+from flatbgp.resources.reading import Unknown, prefix, reader_of
+from flatbgp.resources.schema import Doc, Immutable, Unique, shape_of
 
 DRAIN_ANNOTATION = "flatbgp.io/drain"
 """A Node with this annotation set to "true" hands its floating IPs over and claims none."""
@@ -93,3 +95,42 @@ def completed(document: Mapping[str, Any]) -> Mapping[str, Any]:
     if not ranges or (spec.get("podCIDRs") == ranges and single == ranges[0]):
         return document
     return {**document, "spec": {**spec, "podCIDRs": ranges, "podCIDR": ranges[0]}}
+
+
+def node_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong with the parts of a Node's manifest that ``apply`` takes besides the spec.
+
+    What a kubelet reports is read leniently; what a person writes is checked.
+    """
+    spec, status = document.get("spec"), document.get("status")
+    if type(spec) is dict and (single := spec.get("podCIDR")) is not None:
+        yield from _single_faults(single, spec.get("podCIDRs"))
+    if status is None:
+        return
+    faults: list[Fault] = []
+    read = reader_of(shape_of(NodeStatus), Unknown.IGNORE)(status, faults)
+    prefix(faults, 0, "status")
+    yield from faults
+    if faults or not isinstance(read, NodeStatus):
+        return
+    for index, reported in enumerate(read.addresses):
+        if reported.type in ("InternalIP", "ExternalIP"):
+            try:
+                parse_address(reported.address)
+            except Malformed as problem:
+                yield Fault(str(problem), f"status.addresses[{index}].address", shown(reported.address))
+
+
+def _single_faults(single: Any, ranges: Any) -> Iterator[Fault]:
+    path = "spec.podCIDR"
+    if type(single) is not str:
+        yield Fault("must be a range in CIDR notation", path, shown(single))
+        return
+    try:
+        network = parse_network(single)
+    except Malformed as problem:
+        yield Fault(str(problem), path, shown(single))
+        return
+    if type(ranges) is list and ranges and (type(ranges[0]) is not str or single != ranges[0]):
+        wrong = pod_range_problem(network) or f"must be the first of podCIDRs: {shown(ranges[0])}"
+        yield Fault(wrong, path, shown(single))

@@ -75,10 +75,10 @@ def prefix(faults: Faults, start: int, name: str) -> None:
         faults[index] = replace(fault, path=f"{name}{joint}{fault.path}")
 
 
-def nearest(name: str, names: list[str]) -> str | None:
-    """Return the name that a person may have meant, or ``None``."""
+def nearest(name: str, names: list[str], cutoff: float = 0.65) -> str | None:
+    """Return the name that a person may have meant, or ``None``; ``cutoff`` is how alike, up to 1."""
     folded = {candidate.casefold(): candidate for candidate in names}
-    found = difflib.get_close_matches(name.casefold(), folded, 1, 0.65)
+    found = difflib.get_close_matches(name[:100].casefold(), folded, 1, cutoff)
     return folded[found[0]] if found else None
 
 
@@ -284,6 +284,8 @@ def _object_reader(shape: ObjectShape, unknown: Unknown) -> Reader:
                 start = len(faults)
                 field = read_field(given, faults)
                 if len(faults) > start:
+                    if name in _SECRETIVE:
+                        _hide(faults, start)
                     prefix(faults, start, name)
                 if field is not INVALID:
                     fields[attribute] = field
@@ -294,6 +296,14 @@ def _object_reader(shape: ObjectShape, unknown: Unknown) -> Reader:
         return INVALID if lacking else make(**fields)
 
     return read
+
+
+_SECRETIVE = frozenset(("passwordSecretRef",))
+"""Fields in which people put the secret itself by mistake: their values are never shown."""
+
+
+def _hide(faults: Faults, start: int) -> None:
+    faults[start:] = [replace(fault, value=None) for fault in faults[start:]]
 
 
 def _missing(wanted: Property) -> Fault:

@@ -163,20 +163,20 @@ _SHAPES: dict[type[Any], ObjectShape] = {}
 def _object_shape(cls: type[Any]) -> ObjectShape:
     hints = get_type_hints(cls, include_extras=True)
     properties = []
-    for field in fields(cls):
-        annotation, marks = _unwrap(hints[field.name])
+    for member in fields(cls):
+        annotation, marks = _unwrap(hints[member.name])
         default: Any = None
-        if field.default is not MISSING:
-            default = field.default
-        elif field.default_factory is not MISSING:
-            default = field.default_factory()
+        if member.default is not MISSING:
+            default = member.default
+        elif member.default_factory is not MISSING:
+            default = member.default_factory()
         properties.append(
             Property(
-                attribute=field.name,
-                name=json_name(field.name),
+                attribute=member.name,
+                name=json_name(member.name),
                 shape=_shape(annotation, marks),
                 doc=next((mark.text for mark in marks if isinstance(mark, Doc)), ""),
-                required=field.default is MISSING and field.default_factory is MISSING,
+                required=member.default is MISSING and member.default_factory is MISSING,
                 default=default,
                 immutable=next((mark for mark in marks if isinstance(mark, Immutable)), None),
             )

@@ -2,11 +2,11 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from flatbgp.resources.faults import Fault
+from flatbgp.resources.faults import Fault, Severity
 from flatbgp.resources.kind import Column, Kind
 from flatbgp.resources.schema import Doc
 from flatbgp.resources.secrets import Password
@@ -91,6 +91,21 @@ def _check(raw: bytes, faults: list[Fault]) -> None:
     else:
         if "\0" in text:
             faults.append(Fault("must not have a null character", path))
+
+
+def secret_warnings(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what makes a Secret useless to a BGPPeer, though it is a good Secret."""
+    if document.get("type") == BASIC_AUTH:
+        keys = [
+            key
+            for name in ("data", "stringData")
+            if isinstance(values := document.get(name), Mapping)
+            for key in values
+        ]
+        if PASSWORD_KEY not in keys:
+            yield Fault(f"has no key {PASSWORD_KEY}; a BGPPeer needs it", "data", severity=Severity.WARNING)
+    else:
+        yield Fault(f"is not {BASIC_AUTH}; a BGPPeer can use no other", "type", severity=Severity.WARNING)
 
 
 SECRET = Kind(
