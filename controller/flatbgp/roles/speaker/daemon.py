@@ -205,7 +205,7 @@ class Daemon:
             case Start():
                 await self.engine.start(action.router_id, action.marker)
             case Announce():
-                await self.engine.announce(action.paths, action.to)
+                await self.engine.announce(action.paths)
             case Withdraw():
                 await self.engine.withdraw(action.paths)
             case AddNeighbor():

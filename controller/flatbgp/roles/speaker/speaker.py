@@ -1,0 +1,391 @@
+"""The role itself: one process a node, from its start to its orderly end."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from flatbgp.engine.gobgp.adapter import GobgpEngine
+from flatbgp.engine.model import Desired, SessionState
+from flatbgp.engine.protocol import Engine
+from flatbgp.host.identity import machine_id
+from flatbgp.host.interface import Host
+from flatbgp.host.linux import LinuxHost
+from flatbgp.host.lock import SpeakerLock
+from flatbgp.host.model import Connection, HostError, SessionMessage
+from flatbgp.planning.gateway import Gateway, Timings, events
+from flatbgp.planning.holdings import Sightings, after_gap, holdings, next_vacancy, observe
+from flatbgp.planning.marks import USER_NAMESPACE
+from flatbgp.planning.sessions import PlannedSession, SessionId, SessionPlan, plan_sessions
+from flatbgp.resources.bgpsession import BGPSessionStatus, SessionStatusState
+from flatbgp.resources.ip import Family, IPAddress
+from flatbgp.resources.meta import Key
+from flatbgp.roles.options import SpeakerOptions
+from flatbgp.roles.runtime import RETRY_SECONDS, RoleFailed, Runtime, Trouble, Wakeup, reconcile, run_role
+from flatbgp.roles.runtime_http import Sample
+from flatbgp.roles.speaker.caches import Caches
+from flatbgp.roles.speaker.daemon import Daemon, Wanted
+from flatbgp.roles.speaker.gateway import GatewayLoop, interfaces_seen
+from flatbgp.roles.speaker.memory import Memory
+from flatbgp.roles.speaker.reports import Report, Reporter
+from flatbgp.roles.speaker.sessions import RouteTable, Sight, neighbors, report, router_id
+from flatbgp.roles.speaker.wire import WireRecord
+from flatbgp.store.cache import CacheSet
+from flatbgp.store.protocol import Store, StoreError
+from flatbgp.store.url import open_store
+
+HAND_OVER_SECONDS = 3.0
+"""How long an orderly end may take; the gateway itself is done within 2 s."""
+
+_REMEMBER_SECONDS = 2.0
+_BUSY_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Speaker:
+    """One speaker, put together from the parts that do the work."""
+
+    options: SpeakerOptions
+    runtime: Runtime
+    store: Store
+    host: Host
+    engine: Engine
+    memory: Memory
+    marker: str
+    gateway: GatewayLoop = field(init=False)
+    daemon: Daemon = field(init=False)
+    caches: Caches = field(init=False)
+    reporter: Reporter = field(init=False)
+    _wire: WireRecord = field(default_factory=WireRecord)
+    _table: RouteTable = field(default_factory=RouteTable)
+    _routes_stale: bool = True
+    _sightings: Sightings = field(default_factory=dict)
+    _began: float = 0.0
+    _was_stale: bool = False
+    _plan: SessionPlan = field(default_factory=SessionPlan)
+    _statuses: dict[tuple[str, str], BGPSessionStatus] = field(default_factory=dict)
+    _up: frozenset[SessionId] = frozenset()
+    _unroutable: set[tuple[IPAddress, IPAddress]] = field(default_factory=set)
+    _planning: Wakeup = field(default_factory=Wakeup)
+    _reporting: Wakeup = field(default_factory=Wakeup)
+    _remembering: Wakeup = field(default_factory=Wakeup)
+    _wanted: Wanted | None = None
+
+    def __post_init__(self) -> None:
+        log, trouble = self.runtime.log, Trouble(self.runtime.log)
+        options = self.options
+        timings = Timings(lease=int(options.lease_duration), renewal=options.renew_interval)
+        instance = options.instance or machine_id()
+        machine = Gateway(options.node, instance, timings, random.SystemRandom(), interface=options.interface)
+        self.daemon = Daemon(
+            self.engine,
+            self.host.now,
+            trouble,
+            log,
+            alive=lambda at: self.gateway.post(events.EngineAnswered(at)),
+            changed=self._reporting.set,
+            opened=self._wire.forget,
+            silence=self._silence,
+        )
+        self.gateway = GatewayLoop(
+            machine,
+            self.host,
+            self.store,
+            self.daemon,
+            log,
+            trouble,
+            changed=self._planning.set,
+            watch_everything=self._watch_everything,
+        )
+        self.reporter = Reporter(self.store, lambda: datetime.now(UTC), options.report_interval)
+        self.runtime.samples.append(self._samples)
+        self._began = self.host.now()
+
+    def _watch_everything(self, wanted: bool) -> None:
+        self.caches.watch_everything(wanted)
+
+    async def _silence(self, address: IPAddress) -> None:
+        try:
+            await self.host.release(address)
+        except HostError as error:
+            self.runtime.log.warning(str(error))
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        listed = await self.host.interfaces()
+        self.gateway.post(interfaces_seen(listed, self.host.now()))
+        async with (
+            CacheSet(
+                self.store, lambda: None, log=self.runtime.log, clock=self.host.now, random=random.random
+            ) as group,
+            asyncio.TaskGroup() as tasks,
+        ):
+            self.caches = Caches(
+                self.options.node,
+                self.options.secret_namespace,
+                group,
+                self.gateway.post,
+                self._planning.set,
+                self._routes_changed,
+            )
+            trouble = Trouble(self.runtime.log)
+            tasks.create_task(self.gateway.run(), name="gateway")
+            tasks.create_task(self._listen(), name="host events")
+            tasks.create_task(self.daemon.run(), name="gobgpd")
+            tasks.create_task(reconcile(self._planning, self._step, trouble), name="plan")
+            tasks.create_task(reconcile(self._reporting, self._report, trouble), name="reports")
+            tasks.create_task(self._remember(), name="memory")
+
+    async def stop(self) -> None:
+        """Hand over what this node holds; :meth:`run` is to be cancelled afterwards."""
+        self.gateway.post(events.StopRequested())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HAND_OVER_SECONDS):
+                await self.gateway.finished.wait()
+
+    def _routes_changed(self) -> None:
+        self._routes_stale = True
+        self._planning.set()
+
+    async def _listen(self) -> None:
+        async for event in self.host.events():
+            self.gateway.heard(event)
+            if isinstance(event, Connection | SessionMessage) and self._wire.take(event):
+                self._reporting.set()
+
+    # --- planning
+
+    async def _step(self) -> float | None:
+        """Plan this node's sessions and tell the daemon; return when time alone changes the plan."""
+        now = self.host.now()
+        self._see_leases(now)
+        held = frozenset(self.gateway.machine.held)
+        if not self.caches.complete:
+            self._want_while_blind(held)
+            return next_vacancy(self._sightings, now)
+        if self._routes_stale:
+            self._routes_stale = False
+            self._table.update(self.caches.routes())
+        config, secrets = self.caches.configuration(), self.caches.secrets()
+        holding = holdings(config.floating_ips, self._sightings, now, self._began)
+        self._plan = plan_sessions(config, holding, self._established(), secrets)
+        mine = self._plan.of_node(self.options.node)
+        desired = Desired(
+            router_id=router_id(self.caches.address(Family.IPV4), self.options.node),
+            marker=self.marker,
+            neighbors=neighbors(mine, secrets, held),
+            paths=self._table.paths if held else {},
+        )
+        self._want(Wanted(desired, held))
+        self._watch_sessions(mine)
+        self._reporting.set()
+        self.runtime.ready = True
+        pauses = [seconds for seconds in (self._plan.recheck_after, next_vacancy(self._sightings, now)) if seconds]
+        return min(pauses, default=None)
+
+    def _see_leases(self, now: float) -> None:
+        if self._was_stale and not self.caches.stale:
+            self._sightings = after_gap(self._sightings, now)
+        self._was_stale = self.caches.stale
+        self._sightings = observe(self._sightings, self.caches.leases, now)
+
+    def _want_while_blind(self, held: frozenset[IPAddress]) -> None:
+        """Decide without the lists: nothing is wanted of an idle node, and a holder goes on with its last plan."""
+        if not self.caches.leases_listed:
+            return
+        if held:
+            recalled = self.memory.recall(self.marker) if self._wanted is None else None
+            if recalled is not None:
+                kept = {peer: n for peer, n in recalled.neighbors.items() if n.local_address in held}
+                self._want(Wanted(Desired(recalled.router_id, self.marker, kept, recalled.paths), held))
+        elif not any(sighting.lease.content.holder == self.options.node for sighting in self._sightings.values()):
+            self._want(Wanted(Desired(router_id(None, self.options.node), self.marker)))
+            self.runtime.ready = True
+
+    def _want(self, wanted: Wanted) -> None:
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self.daemon.want(wanted)
+            self._remembering.set()
+
+    def _established(self) -> Mapping[SessionId, str]:
+        """Return the sessions that are up: those of others as they report them, our own as the daemon says."""
+        node = self.options.node
+        up = {
+            SessionId.of(session.spec.peer_ip, session.spec.local_ip, session.spec.node_name): session.spec.peer
+            for session in self.caches.sessions().values()
+            if session.spec is not None
+            and session.spec.node_name != node
+            and session.status is not None
+            and session.status.state is SessionStatusState.ESTABLISHED
+        }
+        for session in self._plan.of_node(node):
+            state = self.daemon.neighbors.get(session.peer_ip)
+            if (
+                state is not None
+                and state.state is SessionState.ESTABLISHED
+                and state.local_address in (None, session.local_ip)
+            ):
+                up[session.id] = session.peer
+        return up
+
+    def _watch_sessions(self, mine: tuple[PlannedSession, ...]) -> None:
+        pairs: dict[str, set[tuple[IPAddress, IPAddress]]] = {}
+        for session in mine:
+            interface = self.gateway.machine.held.get(session.local_ip)
+            if interface is not None:
+                pairs.setdefault(interface, set()).add((session.local_ip, session.peer_ip))
+        try:
+            self.host.watch_sessions(pairs)
+        except HostError as error:
+            self.runtime.log.warning(str(error))
+
+    # --- reports
+
+    async def _report(self) -> float | None:
+        """Write what is to be said of this node's sessions; return when the next report is due."""
+        now = self.host.now()
+        if not self.caches.complete:
+            return None
+        if self.reporter.due(now) == 0:
+            await self.daemon.look()  # counters are not worth an event; they are as old as the report at most
+        mine = self._plan.of_node(self.options.node)
+        await self._look_for_routes(mine)
+        reports = list(self._reports(mine, now))
+        self._take_note(reports)
+        await self.reporter.write(reports, self.caches.sessions(), now)
+        waits = [seconds for seconds in (self.reporter.due(self.host.now()),) if seconds is not None]
+        if any(entry.status.state is SessionStatusState.NOT_ESTABLISHED for entry in reports):
+            waits.append(_BUSY_SECONDS)  # "no answer for N s" is a matter of time
+        return min(waits, default=None)
+
+    def _take_note(self, reports: Iterable[Report]) -> None:
+        """Remember what was said; plan again when a session came up or went, since one may replace another."""
+        self._statuses = {(entry.name, str(entry.session.local_ip)): entry.status for entry in reports}
+        up = {entry.session.id: entry for entry in reports if entry.status.state is SessionStatusState.ESTABLISHED}
+        for entry in up.values():
+            self._wire.established(entry.session.local_ip, entry.session.peer_ip)
+        if up.keys() != self._up:
+            self._up = frozenset(up)
+            self._planning.set()
+
+    async def _look_for_routes(self, mine: tuple[PlannedSession, ...]) -> None:
+        self._unroutable = set()
+        for session in mine:
+            pair = (session.local_ip, session.peer_ip)
+            if session.local_ip in self.gateway.machine.held and await self.host.route(*pair) is None:
+                self._unroutable.add(pair)
+
+    def _reports(self, mine: tuple[PlannedSession, ...], now: float) -> Iterator[Report]:
+        stored, config = self.caches.sessions(), self.caches.configuration()
+        mode = config.mode.spec if config.mode is not None else None
+        families = {Family.IPV4: mode.enable_bgp_ipv4, Family.IPV6: mode.enable_bgp_ipv6} if mode is not None else {}
+        sight = Sight(
+            states=self.daemon.neighbors,
+            engine_error=self.daemon.error,
+            wire=self._wire.of,
+            has_route=lambda local, peer: (local, peer) not in self._unroutable,
+            wanted_families=frozenset(family for family, enabled in families.items() if enabled),
+        )
+        wall = datetime.now(UTC)
+        for session in mine:
+            first = report(session, None, sight, now, wall)
+            before = self._statuses.get((first.name, str(session.local_ip)))
+            there = stored.get(Key(USER_NAMESPACE, first.name))
+            if before is None and there is not None:
+                before = there.status
+            yield report(session, before, sight, now, wall)
+
+    # --- the rest
+
+    async def _remember(self) -> None:
+        """Keep the plan on disk, at most every two seconds; a disk that fails costs only that."""
+        trouble = Trouble(self.runtime.log)
+        while True:
+            await self._remembering.wait()
+            wanted = self._wanted
+            if wanted is not None and wanted.held:
+                try:
+                    await asyncio.to_thread(self.memory.remember, wanted.desired)
+                except OSError as error:
+                    trouble.report("state directory", f"cannot keep the plan in {self.memory.folder}: {error}")
+                else:
+                    trouble.clear("state directory")
+            await asyncio.sleep(_REMEMBER_SECONDS)
+
+    def _samples(self) -> Iterator[Sample]:
+        node = ("node", self.options.node)
+        for (name, local), status in sorted(self._statuses.items()):
+            labels = (node, ("session", name), ("local_ip", local))
+            up = status.state is SessionStatusState.ESTABLISHED
+            yield Sample("flatbgp_session_up", "Whether the session is Established.", float(up), labels=labels)
+            yield Sample("flatbgp_session_flaps", "Times that the session was lost.", status.flaps, "counter", labels)
+        for address, interface in sorted(self.gateway.machine.held.items(), key=str):
+            labels = (node, ("address", str(address)), ("interface", interface))
+            yield Sample("flatbgp_floating_ip_held", "Floating IPs on this node.", 1.0, labels=labels)
+        paths = self._wanted.desired.paths if self._wanted is not None else {}
+        yield Sample("flatbgp_routes", "Routes that every session announces.", len(paths), labels=(node,))
+
+
+async def _learn_identity(store: Store, memory: Memory, host: Host, runtime: Runtime) -> str:
+    """Return the identity of the store, waiting for a store that does not answer yet.
+
+    A store that is not the one this node served last is refused while an address of the old one is still on the host.
+    """
+    trouble = Trouble(runtime.log)
+    failures = 0
+    while True:
+        try:
+            identity = await store.identity()
+            break
+        except StoreError as error:
+            trouble.report("store", f"{error}; trying again")
+            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            failures += 1
+    known = memory.identity()
+    if known not in (None, identity):
+        ours = [str(a.ip) for interface in await host.interfaces() for a in interface.addresses if a.ours]
+        if ours:
+            raise RoleFailed(
+                f"the store is not the one that this node served ({known}), but {identity}, and {', '.join(ours)} is "
+                f"still held from it: look whether the store was replaced; remove {memory.identity_file} to accept it"
+            )
+    if known != identity:
+        try:
+            memory.learn(identity)
+        except OSError as error:
+            runtime.log.warning(f"cannot remember the store in {memory.folder}: {error}; set --state-dir")
+    return identity
+
+
+async def speak(runtime: Runtime, options: SpeakerOptions) -> None:
+    """Run the role until cancelled, then hand over."""
+    store, engine, host = open_store(options.store), GobgpEngine(options.gobgp), LinuxHost()
+    try:
+        memory = Memory.of(options.state_dir, options.store, options.node)
+        identity = await _learn_identity(store, memory, host, runtime)
+        with SpeakerLock(identity, options.node):
+            marker = f"flatbgp-{identity}-{options.node}"
+            speaker = Speaker(options, runtime, store, host, engine, memory, marker)
+            work = asyncio.create_task(speaker.run(), name="speaker")
+            try:
+                await asyncio.shield(work)
+            except asyncio.CancelledError:
+                await speaker.stop()
+                raise
+            finally:
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+    except HostError as error:
+        raise RoleFailed(str(error)) from error
+    finally:
+        await host.close()
+        await engine.close()
+        await store.close()
+
+
+def run(options: SpeakerOptions) -> int:
+    """Run the speaker in the foreground; return the exit status."""
+    return run_role("speaker", lambda runtime: speak(runtime, options), options)
