@@ -197,19 +197,15 @@ class GatewayLoop:
     async def _put(self, action: actions.PutAddress) -> None:
         address = action.address
         try:
-            if action.fresh:
-                await self.host.release(address)
-            now = self.host.now()
-            lifetime = action.lifetime(now)
-            if not lifetime:
-                stays = action.expires if action.expires is not None and action.expires > now else None
-                self.post(events.AddressPut(address, stays))
-                return
-            put = await self.host.put(address, action.interface, lifetime, lambda: action.still_valid(self.host.now()))
+            until = await self.host.put(
+                address, action.interface, action.lifetime, action.still_valid, fresh=action.fresh
+            )
         except HostError as error:
             self.post(events.AddressPut(address, None, str(error)))
             return
-        self.post(events.AddressPut(address, self.host.now() + lifetime if put else None))
+        if until is None and action.expires is not None and self.host.now() < action.expires:
+            until = action.expires  # there was nothing to do: what is set lasts as long
+        self.post(events.AddressPut(address, until))
 
     async def _remove(self, address: IPAddress) -> None:
         try:
