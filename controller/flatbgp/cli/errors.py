@@ -24,8 +24,12 @@ class CommandFailed(click.ClickException):
         click.echo(self.message, file=file, err=file is None)
 
 
-def explain(error: Exception) -> CommandFailed | None:
+def explain(error: Exception) -> click.ClickException | None:
     """Return what to print for an error that can be expected, ``None`` for one that is our own fault."""
+    from flatbgp.store.url import BadStoreURL  # noqa: PLC0415 - only a failing command pays for it
+
+    if isinstance(error, BadStoreURL):
+        return click.UsageError(str(error))
     lines = []
     for leaf in _leaves(error):
         line = _sentence(leaf)
@@ -56,9 +60,10 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 def _sentence(error: BaseException) -> str | None:
     # Imported here: only a failing command pays for them.
     from flatbgp.engine.protocol import EngineError  # noqa: PLC0415
+    from flatbgp.lab.commands import LabError  # noqa: PLC0415
     from flatbgp.store.protocol import StoreError  # noqa: PLC0415
 
-    if isinstance(error, StoreError | EngineError):
+    if isinstance(error, StoreError | EngineError | LabError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror

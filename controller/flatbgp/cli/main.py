@@ -34,16 +34,16 @@ COMMANDS: Final = {
 
 
 class Program(LazyGroup):
-    """The root group, which turns errors that can be expected into one line and exit status 1."""
+    """The root group, which turns errors that can be expected into lines on stderr and exit status 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
-            # The one place that sees every error of every command; what it does not know goes on unchanged.
+            # The one place that sees every error of every command; what explain does not know goes on unchanged.
             known = explain(error)
             if known is None:
                 raise
@@ -84,7 +84,7 @@ def main() -> int:
 def _run() -> int:
     try:
         result = cli.main(prog_name="flatbgp", standalone_mode=False)
-    except click.exceptions.Abort:
+    except click.Abort:
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
@@ -92,7 +92,11 @@ def _run() -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # the last line of defence: a person never gets a traceback unasked
-        sys.stderr.writelines(unexpected(error))
+        known = explain(error)  # the help is written outside Program.invoke
+        if known is not None:
+            known.show()
+        else:
+            sys.stderr.writelines(unexpected(error))
         return 1
     return result if isinstance(result, int) else 0
 

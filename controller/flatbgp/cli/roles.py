@@ -9,7 +9,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from flatbgp.cli.params import DurationType, EndpointType, store_option
+from flatbgp.cli.params import DurationType, store_option
+from flatbgp.cli.rolevalues import EndpointType
 from flatbgp.roles.options import LogFormat
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from flatbgp.cli.params import GobgpTargetType, InterfaceType
 from flatbgp.cli.roles import check_lease, report_interval_option, role_options
+from flatbgp.cli.rolevalues import GobgpTargetType, InterfaceType
 from flatbgp.roles.options import SpeakerOptions
 
 

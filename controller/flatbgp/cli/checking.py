@@ -1,0 +1,65 @@
+"""Files checked as a whole, alone and together with a store: what apply, validate and plan begin with."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import click
+
+from flatbgp.cli.errors import CommandFailed
+from flatbgp.cli.files import read_sources
+from flatbgp.resources import kinds
+from flatbgp.resources.changes import changes
+from flatbgp.resources.codec import decode
+from flatbgp.resources.crosscheck import crosscheck
+from flatbgp.resources.documents import SIZE_LIMIT
+from flatbgp.resources.faults import Fault, Severity, errors
+from flatbgp.resources.manifest import Manifest
+from flatbgp.resources.resource import Resource
+from flatbgp.resources.validate import check_files
+from flatbgp.store.protocol import Store
+
+SHOWN_FAULTS: Final = 20
+"""Of more faults than this only their number is told: whoever has so many mends one and looks again."""
+
+
+async def checked(filenames: Sequence[str], store: Store | None) -> tuple[Manifest, ...]:
+    """Return the manifests of files, after every check; warnings go to stderr.
+
+    With a store, rules across objects are checked over what the files say and what is stored, and nothing may change
+    that never changes. Raises :class:`CommandFailed` with a line for each fault.
+    """
+    result = check_files(read_sources(filenames, SIZE_LIMIT))
+    faults = list(result.faults)
+    stored = await _stored(store, result.manifests) if store is not None else ()
+    faults.extend(_against(result.manifests, stored))
+    found = errors(faults)
+    for fault in first_lines(fault for fault in faults if fault.severity is Severity.WARNING):
+        click.echo(fault, err=True)
+    if found:
+        raise CommandFailed(*first_lines(found))
+    return result.manifests
+
+
+async def _stored(store: Store, manifests: Sequence[Manifest]) -> tuple[Resource[Any, Any], ...]:
+    """Return the objects that the manifests can clash with: what people write, and objects of their own kinds."""
+    own = {manifest.kind for manifest in manifests}
+    listings = [await store.list(kind) for kind in kinds.ALL if kind in own or not kind.written_by]
+    return tuple(item for listing in listings for item in listing.items)
+
+
+def _against(manifests: Sequence[Manifest], stored: Sequence[Resource[Any, Any]]) -> Iterable[Fault]:
+    known = {(resource.kind, resource.key): resource for resource in stored}
+    for manifest in manifests:
+        old = known.get((manifest.kind, manifest.key))
+        if old is not None:
+            for fault in changes(old, decode(manifest.kind, manifest.document)):
+                yield replace(fault, source=manifest.source, document=manifest.index)
+    yield from crosscheck(manifests, stored)
+
+
+def first_lines(faults: Iterable[Fault]) -> list[str]:
+    """Return a line for each of the first faults, and one that says how many more there are."""
+    lines = [str(fault) for fault in faults]
+    more = len(lines) - SHOWN_FAULTS
+    return [*lines[:SHOWN_FAULTS], f"... and {more} more"] if more > 0 else lines

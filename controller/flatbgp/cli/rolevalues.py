@@ -1,0 +1,49 @@
+"""Types of the values that the roles' options take."""
+
+import re
+from typing import Any
+
+import click
+
+from flatbgp.roles.options import Endpoint
+
+
+class EndpointType(click.ParamType[Endpoint]):
+    """Where to listen: ``HOST:PORT``, ``[IPV6]:PORT`` or ``:PORT`` (every address)."""
+
+    name = "host:port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Endpoint:
+        """Return host and port."""
+        if isinstance(value, Endpoint):
+            return value
+        match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:\[\]/]*)):(\d{1,5})", value, re.ASCII)
+        if match is None or not 1 <= int(match[3]) <= 65535:
+            self.fail(f"{value!r} is not HOST:PORT (as 127.0.0.1:9100, [::1]:9100 or :9100)", param, ctx)
+        return Endpoint(match[1] or match[2] or "", int(match[3]))
+
+
+class GobgpTargetType(click.ParamType[str]):
+    """Where gobgpd answers: ``unix:///PATH``, or ``HOST:PORT`` on a trusted network (its API knows no login)."""
+
+    name = "target"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the target as gRPC takes it."""
+        text = str(value)
+        if not re.fullmatch(r"unix:(//)?/[^\x00]+|(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+):\d{1,5}", text):
+            self.fail(f"{text!r} is neither unix:///PATH nor HOST:PORT", param, ctx)
+        return text
+
+
+class InterfaceType(click.ParamType[str]):
+    """The name of a network interface (Linux: 1 to 15 characters, no slash, no blank)."""
+
+    name = "interface"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        text = str(value)
+        if not re.fullmatch(r"[^\s/:]{1,15}", text) or text in {".", ".."}:
+            self.fail(f"{text!r} is no interface name: 1 to 15 characters without blank, slash or colon", param, ctx)
+        return text
