@@ -33,7 +33,8 @@ class Verdict:
 class Configuration:
     """The usable part of a user cluster's configuration.
 
-    ``peers`` are sorted by name and have a spec; an object that became invalid is here with its last good spec.
+    ``peers`` are sorted by name and have a spec; an object that became invalid is here with its last good spec. The
+    ``mode`` is here without a spec if it is invalid and no earlier version is known (which is not the same as no mode).
     ``verdicts`` say what is wrong with those that are left out or taken as they last were.
     """
 
@@ -92,7 +93,7 @@ def _usable(
         verdict = judge(resource, mirrored=mirrored)
         if verdict is not None:
             verdicts[resource.kind.name, resource.key] = verdict
-        if resource.spec is not None and (verdict is None or verdict.reason is Reason.INVALID):
+        if verdict is None or verdict.reason is Reason.INVALID:
             yield resource
 
 

@@ -15,6 +15,12 @@ MIRRORED_FROM: Final = "flatbgp.io/mirrored-from"
 SOURCE_CREATED: Final = "flatbgp.io/source-created"
 """Annotation of a copy: the source's creationTimestamp, so that "oldest" means the same on both clusters."""
 
+FLAT_IPV4: Final = "flatbgp.io/flat-ipv4"
+"""Annotation of a FlatIPMode's copy: the Cluster's flatIPv4 ("true" or "false"); the user cluster has no Cluster."""
+
+SERVICES: Final = "flatbgp.io/services"
+"""Annotation of a ClusterCIDRConfig's copy: the Cluster's Service ranges, comma-separated."""
+
 USER_NAMESPACE: Final = "kube-system"
 """Where namespaced objects are on the user cluster."""
 

@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address, ip_network
 
-from objects import lease
+from planning_objects import lease
 
 from flatbgp.planning.holdings import after_gap, holdings, next_vacancy, observe
 

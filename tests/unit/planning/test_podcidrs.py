@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from objects import make
+from planning_objects import make
 
 from flatbgp.planning.blocks import block_of
 from flatbgp.planning.podcidrs import Allocator, Assignment, CIDRConfig, Outcome, Shortage

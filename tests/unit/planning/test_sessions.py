@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from objects import group, held, mode, peer
+from planning_objects import group, held, mode, peer
 
 from flatbgp.planning.configuration import Configuration, configuration, last_good
 from flatbgp.planning.holdings import Holding
