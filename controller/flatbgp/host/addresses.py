@@ -1,10 +1,12 @@
 """Floating IPs on an interface, on borrowed time: the kernel takes them off when nobody renews them."""
 
 import errno
+import math
 import socket
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
+from flatbgp.host.clock import boottime
 from flatbgp.host.interfaces import (
     IFA_ADDRESS,
     IFA_CACHEINFO,
@@ -28,41 +30,60 @@ _IFA_F_NODAD = 0x02  # we have probed ourselves
 _IFA_F_NOPREFIXROUTE = 0x200  # one address makes no route
 _SCOPE_UNIVERSE = 0
 _MAX_LABEL = 15
+_MAX_PAUSE_S = 0.1  # the kernel takes some 0.1 ms; a third of the margin that callers leave before their deadline
 _GONE = frozenset({errno.EADDRNOTAVAIL, errno.ENODEV})
 
 
 class Addresses:
     """Puts floating IPs on interfaces and takes them off."""
 
-    def __init__(self, netlink: Netlink) -> None:
+    def __init__(self, netlink: Netlink, now: Callable[[], float] = boottime) -> None:
         self._netlink = netlink
+        self._now = now
 
-    def put(self, address: IPAddress, interface: str, lifetime: int, still_valid: Callable[[], bool]) -> bool:
+    def put(
+        self,
+        address: IPAddress,
+        interface: str,
+        lifetime: Callable[[float], int],
+        still_valid: Callable[[float], bool],
+    ) -> float | None:
         """Have the address on the interface for ``lifetime`` whole seconds from now, counted by the kernel.
 
         An address that is there already gets the new lifetime; one that is gone is *created* (the kernel knows no
-        renewal that would not), hence ``still_valid``: asked right before the kernel acts and again right after. If
-        the answer is no the second time (the program was stopped in between), the address comes off again. Returns
-        whether the address is there, rightfully.
+        renewal that would not). So the lifetime is asked for right before the kernel acts (0: do nothing), and
+        ``still_valid`` right after: if it says no (the program was stopped in between), the address comes off again.
+        If it was stopped for less than that, the kernel counts from too late a moment, and the lifetime is set anew,
+        shorter. Returns when the kernel takes the address off at the latest; ``None``: it is not there by this call.
 
         A /32 (/128) has a mask of its own, so it is no secondary address of the node's: neither touches the other. The
         preferred lifetime is 0 in both families ("deprecated"): IPv6 then never picks it as a source by itself. IPv4
         picks the address whose subnet contains the next hop, which a /32 never is. Its scope is global: with link
         scope the kernel would list it first, and some programs take the first address for the node's.
         """
-        if lifetime <= 0:
-            raise ValueError(f"lifetime of {address} is {lifetime} s: it must be positive (the kernel refuses 0)")
-        message = _message(address, _index(interface, address), _marks(address, interface, lifetime))
-        if not still_valid():
-            return False
+        index = _index(interface, address)
+        before = self._now()
+        seconds = lifetime(before)
+        if seconds <= 0:
+            return None
+        while seconds > 0:
+            self._set(address, interface, index, seconds)
+            after = self._now()
+            if not still_valid(after):
+                break
+            if after - before < _MAX_PAUSE_S:
+                return after + seconds
+            seconds -= math.ceil(after - before)
+            before = after
+        self.remove(address)
+        return None
+
+    def _set(self, address: IPAddress, interface: str, index: int, seconds: int) -> None:
+        message = _message(address, index, _marks(address, interface, seconds))
         try:
             self._netlink.request(RTM_NEWADDR, message, FLAG_CREATE | FLAG_REPLACE)
         except NetlinkError as error:
             raise HostError(_refusal("put", address, interface, error)) from error
-        if still_valid():
-            return True
-        self.remove(address)
-        return False
 
     def remove(self, address: IPAddress) -> None:
         """Take the address off every interface; one that is not there is fine.

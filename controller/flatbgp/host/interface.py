@@ -20,11 +20,21 @@ class Host(Protocol):
     async def interfaces(self) -> tuple[Interface, ...]:
         """Return the interfaces that have addresses, as they are at this moment."""
 
-    async def put(self, address: IPAddress, interface: str, lifetime: int, still_valid: Callable[[], bool]) -> bool:
-        """Have the address on the interface for ``lifetime`` more whole seconds (at least 1); renews or creates it.
+    async def put(
+        self,
+        address: IPAddress,
+        interface: str,
+        lifetime: Callable[[float], int],
+        still_valid: Callable[[float], bool],
+        *,
+        fresh: bool = False,
+    ) -> float | None:
+        """Have the address on the interface for a while from now: renew it, or create it.
 
-        ``still_valid`` is asked right before the kernel acts and right after; when it says no, the address is not (or
-        no longer) there, and the result is ``False``.
+        ``lifetime`` is asked right before the kernel acts, with the time, for whole seconds (0: leave all as it is),
+        and ``still_valid`` right after: when it says no, the address comes off again. With ``fresh`` the TCP sockets
+        that are still bound to the address are ended first. Returns when the kernel will take the address off at the
+        latest; ``None``: nothing was put, or it did not stay.
         """
 
     async def release(self, address: IPAddress) -> Released:

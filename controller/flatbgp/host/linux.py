@@ -42,8 +42,18 @@ class LinuxHost:
         """List them anew."""
         return self._table.refresh()
 
-    async def put(self, address: IPAddress, interface: str, lifetime: int, still_valid: Callable[[], bool]) -> bool:
+    async def put(
+        self,
+        address: IPAddress,
+        interface: str,
+        lifetime: Callable[[float], int],
+        still_valid: Callable[[float], bool],
+        *,
+        fresh: bool = False,
+    ) -> float | None:
         """Put or renew the address; see :meth:`Addresses.put <flatbgp.host.addresses.Addresses.put>`."""
+        if fresh:
+            self._silencer.silence(address)
         self._silencer.admit(address)
         return self._addresses.put(address, interface, lifetime, still_valid)
 

@@ -92,6 +92,10 @@ class Silencer:
         self._lift(address)
         return released
 
+    def silence(self, address: IPAddress) -> Released:
+        """End the sessions of an address that is not on any more (its lifetime ended while nobody looked)."""
+        return self.release(address, lambda: None)
+
     def admit(self, address: IPAddress) -> None:
         """Let the address speak, as it is about to be put on; its old sessions stay silent."""
         self.sweep()
