@@ -19,12 +19,10 @@ class CIDRBlocks:
 class ClusterNetwork:
     """The network part of a Cluster."""
 
-    advanced_networking: Annotated[
-        bool, Doc("Needed for NetworkGatewayGroup and BGP; fixed at creation."), Immutable()
-    ] = False
+    advanced_networking: Annotated[bool, Doc("Needed for NetworkGatewayGroup and BGP."), Immutable()] = False
     flat_ipv4: Annotated[
         bool,
-        Doc("Whether IPv4 pod addresses are routed (flat) instead of hidden (island); fixed at creation."),
+        Doc("Whether IPv4 pod addresses are routed (flat) instead of hidden (island)."),
         Immutable(),
     ] = False
     pods: Annotated[CIDRBlocks, Doc("The pod ranges of an island cluster; ignored with flatIPv4.")] = CIDRBlocks()

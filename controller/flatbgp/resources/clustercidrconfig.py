@@ -82,8 +82,8 @@ class LabelSelector:
 class ClusterCIDRConfigSpec:
     """At least one family; with both, the host bits are equal. ``node_selector`` is mutable."""
 
-    ipv4: Annotated[CIDRRange | None, Doc("The IPv4 range; fixed at creation."), Immutable()] = None
-    ipv6: Annotated[CIDRRange | None, Doc("The IPv6 range; fixed at creation."), Immutable()] = None
+    ipv4: Annotated[CIDRRange | None, Doc("The IPv4 range."), Immutable()] = None
+    ipv6: Annotated[CIDRRange | None, Doc("The IPv6 range."), Immutable()] = None
     node_selector: Annotated[
         LabelSelector | None, Doc("Which nodes get blocks of it; without one, every node that no other selects.")
     ] = None

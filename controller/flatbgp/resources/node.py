@@ -22,7 +22,7 @@ class NodeSpec:
 
     pod_cidrs: Annotated[
         tuple[PodRange, ...],
-        Doc("The ranges of the node's pods; set once, then never changed."),
+        Doc("The ranges of the node's pods."),
         Immutable(once=True),
         Unique(),
     ] = ()

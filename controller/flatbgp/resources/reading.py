@@ -27,6 +27,7 @@ from flatbgp.resources.schema import (
     ScalarShape,
     Shape,
 )
+from flatbgp.resources.secrets import Password
 
 Faults = list[Fault]
 Reader = Callable[[Any, Faults], Any]
@@ -153,6 +154,7 @@ def _scalar_reader(shape: ScalarShape) -> Reader:
 
 
 _PARSERS: Mapping[Scalar, Callable[[str], Any] | None] = {
+    Scalar.SECRET: Password,
     Scalar.STRING: None,
     Scalar.INTEGER: None,
     Scalar.BOOLEAN: None,

@@ -16,6 +16,8 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+from flatbgp.resources.secrets import Password
+
 _ACRONYMS = {"asn": "ASN", "bgp": "BGP", "cidrs": "CIDRs", "ip": "IP", "ips": "IPs", "ipv4": "IPv4", "ipv6": "IPv6"}
 
 
@@ -78,6 +80,7 @@ class Scalar(StrEnum):
     TIME = "a time as in 2006-01-02T15:04:05Z"
     ADDRESS = "an IP address"
     NETWORK = "a range in CIDR notation"
+    SECRET = "a secret text"  # noqa: S105 - a name of a type
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +213,7 @@ def _shape(annotation: Any, marks: tuple[Any, ...]) -> Shape:
     if origin is Mapping:
         keys = tuple(mark.rule for mark in marks if isinstance(mark, KeyRule))
         return MapShape(keys, rules, length)
-    if is_dataclass(annotation):
+    if is_dataclass(annotation) and annotation is not Password:
         return shape_of(annotation if isinstance(annotation, type) else type(annotation))
     choices = annotation if isinstance(annotation, type) and issubclass(annotation, StrEnum) else None
     bounds = next((mark for mark in marks if isinstance(mark, Range)), None)
@@ -223,6 +226,8 @@ def _scalar(annotation: Any) -> Scalar:
         return Scalar.ADDRESS
     if members <= {IPv4Network, IPv6Network}:
         return Scalar.NETWORK
+    if annotation is Password:
+        return Scalar.SECRET
     if annotation is bool:
         return Scalar.BOOLEAN
     if annotation is int:

@@ -22,7 +22,13 @@ class SecretSpec:
     """A Secret has no ``spec``: ``type`` and the decoded key ``password`` stand at its top level."""
 
     type: Annotated[str, Doc("kubernetes.io/basic-auth for a session's password.")] = ""
-    password: Password | None = None
+    password: Annotated[
+        Password | None,
+        Doc(
+            "The key password of stringData, or of data in base64:"
+            " 1 to 80 bytes of UTF-8 text without a line break at its end."
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,10 @@ def rows(
         [
             *([resource.meta.namespace] if with_namespace else []),
             prefix + resource.meta.name,
-            *(cell(resource.document, column, now) for column in shown),
+            *(cell(document, column, now) for column in shown),
         ]
         for resource in resources
+        for document in (dict(resource.document),)  # decoded once, where a store keeps it as bytes
     ]
     return [head, *body]
 

@@ -44,6 +44,7 @@ _SCALARS: Mapping[Scalar, Writer] = {
     Scalar.TIME: format_time,
     Scalar.ADDRESS: str,
     Scalar.NETWORK: str,
+    Scalar.SECRET: str,  # "***": a password leaves the program only where it is asked for by name
 }
 
 

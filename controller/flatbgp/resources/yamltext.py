@@ -83,7 +83,7 @@ class _Builder:
 
     def feed(self, event: Any, room: int) -> int:
         """Take one event; return what is left of ``room`` for aliases."""
-        line = event.start_mark.line + 1
+        line = _line(event)
         match event:
             case yaml.ScalarEvent():
                 self._scalar(event, line)
@@ -195,7 +195,7 @@ def load(text: str) -> Iterator[YAMLDocument]:
         for event in yaml.parse(text, Loader=_LOADER):
             match event:
                 case yaml.DocumentStartEvent():
-                    builder, start = _Builder(), event.start_mark.line + 1
+                    builder, start = _Builder(), _line(event)
                 case yaml.DocumentEndEvent():
                     yield YAMLDocument(builder.result, start, tuple(builder.duplicates))
                 case _:
@@ -210,6 +210,11 @@ def load(text: str) -> Iterator[YAMLDocument]:
         problem = f"is neither YAML nor JSON: {getattr(error, 'reason', 'it cannot be read')}"
         line = text.count("\n", 0, position if isinstance(position, int) else 0)
         raise YAMLFault(problem, line + 1) from None
+
+
+def _line(event: Any) -> int:
+    number: int = event.start_mark.line
+    return number + 1
 
 
 def _hint(text: str, number: int) -> str:
