@@ -102,15 +102,25 @@ def start_router(name: str, config: str, namespace: Namespace, directory: Path) 
         raise LabError("there is no user frr: 'make setup' as root installs FRR (Debian package frr)") from None
     (directory / "zebra.conf").write_text(f"hostname {name}\n")
     _write_secret(directory / "bgpd.conf", config)
-    started = {program: _start_daemon(program, name, namespace, directory) for program in ("zebra", "bgpd")}
-    return RouterProcess(name, namespace, directory, Vty(directory / "bgpd.vty"), started["zebra"], started["bgpd"])
+    log = directory / "bgpd.log"
+    read = log.stat().st_size if log.exists() else 0
+    processes: list[Process] = []
+    try:
+        for program in ("zebra", "bgpd"):
+            processes.append(_start_daemon(program, name, namespace, directory))  # noqa: PERF401 - the first must be known when the second fails
+        _check_config(name, log.read_text(errors="replace")[read:])
+    except LabError:
+        for process in processes:
+            process.kill()
+        raise
+    return RouterProcess(name, namespace, directory, Vty(directory / "bgpd.vty"), *processes)
 
 
 def _start_daemon(program: str, name: str, namespace: Namespace, directory: Path) -> Process:
     socket = directory / f"{program}.vty"
     socket.unlink(missing_ok=True)
     process = namespace.start(
-        f"{name}-{program}",
+        f"{name} {program}",
         str(daemon(program)),
         *("--config_file", str(directory / f"{program}.conf")),
         *("--pid_file", str(directory / f"{program}.pid")),
@@ -120,7 +130,6 @@ def _start_daemon(program: str, name: str, namespace: Namespace, directory: Path
         *("--log", f"file:{directory / program}.log", "--log-level", "informational"),
         log=directory / f"{program}.out",
     )
-
     wait_until(
         f"{program} of {name} to open its vty",
         lambda: socket.exists() or not process.alive,
@@ -129,6 +138,13 @@ def _start_daemon(program: str, name: str, namespace: Namespace, directory: Path
     if not process.alive:
         raise LabError(f"{program} of {name} ended at once: {process.output.strip()[-500:]}")
     return process
+
+
+def _check_config(name: str, log: str) -> None:
+    """Raise :class:`LabError` for a configuration line that bgpd left out: it starts all the same."""
+    refused = [line for line in log.splitlines() if " on config line " in line]
+    if refused:
+        raise LabError(f"FRR does not take the configuration of {name}: {'; '.join(refused)}")
 
 
 def _write_secret(path: Path, text: str) -> None:

@@ -109,12 +109,12 @@ def _session(name: str, entry: Mapping[str, Any]) -> RouterSession:
     up = entry.get("bgpState") == "Established"
     statistics: Mapping[str, int] = entry.get("messageStats", {})
     families: Mapping[str, Any] = entry.get("addressFamilyInfo", {})
-    local = entry.get("hostLocal")
+    local = entry.get("hostLocal", "Unknown")
     return RouterSession(
         address=ip_address(name),
         state=entry.get("bgpState", "Unknown"),
         remote_asn=entry.get("remoteAs", 0),
-        local_address=ip_address(local) if local else None,
+        local_address=None if local == "Unknown" else ip_address(local),
         uptime=entry.get("bgpTimerUpMsec", 0) / 1000 if up else None,
         established=entry.get("connectionsEstablished", 0),
         dropped=entry.get("connectionsDropped", 0),

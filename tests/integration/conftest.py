@@ -1,0 +1,48 @@
+"""For all integration tests: root, no leftovers, a sandbox each, and the daemons' logs when a test fails."""
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.binaries import GOBGPD_VERSIONS, gobgpd
+from support.sandbox import Sandbox, remove_leftovers
+
+_SANDBOX = pytest.StashKey[Sandbox]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _root_and_no_leftovers() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+    remove_leftovers()
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """A prefix, a directory and a clean-up of the test's own."""
+    with Sandbox() as place:
+        request.node.stash[_SANDBOX] = place
+        yield place
+
+
+@pytest.fixture(params=GOBGPD_VERSIONS)
+def gobgpd_binary(request: pytest.FixtureRequest) -> str:
+    """Each gobgpd that is supported, one after the other."""
+    return gobgpd(request.param)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call" and report.failed and _SANDBOX in item.stash:
+        for name, text in item.stash[_SANDBOX].logs().items():
+            report.sections.append((name, text))
+    return report
