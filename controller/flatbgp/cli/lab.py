@@ -67,7 +67,8 @@ def status(ctx: click.Context) -> None:
         click.echo(f"{record.name:{width}} {record.pid:>8}  {word}")
     click.echo()
     with _reported():
-        click.echo(flatbgp("get", "bgpsessions", "-A", "--store", stores(LAB_DIRECTORY).user), nl=False)
+        table = flatbgp("get", "bgpsessions", "-A", "--store", stores(LAB_DIRECTORY).user)
+    click.echo(table.rstrip("\n") or "no BGP sessions yet")
     ctx.exit(0 if whole else 1)
 
 

@@ -18,11 +18,11 @@ from pathlib import Path
 from flatbgp.lab import frr, gobgpd
 from flatbgp.lab.commands import LabError, run
 from flatbgp.lab.manifests import AnyResource, demand_of, divide, node_document, to_text
-from flatbgp.lab.namespaces import Namespace, create, existing
+from flatbgp.lab.namespaces import create, existing
 from flatbgp.lab.network import Network
 from flatbgp.lab.processes import Process, stop_all
 from flatbgp.lab.state import LAB_DIRECTORY, LabState, load, save
-from flatbgp.lab.topology import Node, Topology, derive
+from flatbgp.lab.topology import Node, Router, Topology, derive
 from flatbgp.lab.waiting import DeadlineExceeded, wait_until
 from flatbgp.resources.ip import IPAddress, IPNetwork
 
@@ -94,7 +94,9 @@ class Lab:
         source: str,
         directory: Path = LAB_DIRECTORY,
         prefix: str = PREFIX,
+        *,
         mesh: bool = True,
+        gobgpd_binary: str | None = None,
     ) -> None:
         """``resources`` are the objects of the manifest file ``source``; for ``mesh`` see :class:`Demand`."""
         self.directory = directory
@@ -105,6 +107,7 @@ class Lab:
         self.gobgpds: dict[str, Process] = {}
         self.roles: dict[str, Process] = {}
         self._division = divide(resources)
+        self._gobgpd = gobgpd_binary
         self._state = LabState(source, prefix, since=datetime.now(UTC))
 
     def build(self) -> None:
@@ -112,12 +115,9 @@ class Lab:
         save(self.directory, self._state)
         self.network.build()
         for router in self.topology.routers:
-            namespace = self.network.namespace(router.name)
-            running = frr.start_router(router.name, frr.render(router), namespace, self.directory / router.name)
-            self.routers[router.name] = running
-            self._record(*running.processes)
+            self.start_router(router)
         for node in self.topology.nodes:
-            self._start_gobgpd(node)
+            self.start_gobgpd(node.name)
 
     def write_manifests(self) -> tuple[Path, Path]:
         """Write what goes to the admin store and what to the user store, each to a file."""
@@ -136,19 +136,19 @@ class Lab:
 
     def start_roles(self) -> None:
         """Start admin and controller, in a namespace without any interface, and the speaker of each node."""
-        control = create(self.network.prefix + _CONTROL)
+        create(self.network.prefix + _CONTROL)
         (self.directory / _CONTROL).mkdir()
-        self._start_role(control, _CONTROL, "admin", *self.admin_options())
-        self._start_role(control, _CONTROL, "controller", *self.controller_options())
+        self.start_admin()
+        self.start_controller()
         for node in self.topology.nodes:
-            self._start_speaker(node)
+            self.start_speaker(node.name)
 
     def add_node(self, name: str, rack: str) -> Node:
         """Plug in one more machine, with gobgpd and speaker. It becomes a node once its Node object is applied."""
         node = self.topology.spare_node(name, rack)
         self.network.add_node(node)
-        self._start_gobgpd(node)
-        self._start_speaker(node)
+        self.start_gobgpd(node.name)
+        self.start_speaker(node.name)
         self.topology = replace(self.topology, nodes=(*self.topology.nodes, node))
         return node
 
@@ -174,7 +174,10 @@ class Lab:
         return {name: self.network.add_pods(name, found[name]) for name in sorted(names) if found.get(name)}
 
     def finish(self) -> None:
-        """Record that the lab is up."""
+        """Record that the lab is up; raise :class:`LabError` when something in it has ended already."""
+        for process in (*self.gobgpds.values(), *self.roles.values()):
+            if not process.alive:
+                raise LabError(f"{process.record.name} ended: {process.output.strip()[-1000:] or 'it said nothing'}")
         self._state = replace(self._state, ready=True)
         save(self.directory, self._state)
 
@@ -191,36 +194,55 @@ class Lab:
 
         All nodes of the lab share this machine's machine-id, so each needs an instance of its own.
         """
-        api = f"unix://{self._api(node)}"
+        api = f"unix://{self.api(node)}"
         return ("--node", node, "--gobgp", api, "--instance", f"lab-{node}", *self._common_options(node))
+
+    def api(self, node: str) -> Path:
+        """Return the Unix socket of a node's gobgpd."""
+        return self.directory / node / "gobgpd.sock"
+
+    def start_router(self, router: Router) -> None:
+        """Start a router's FRR."""
+        namespace = self.network.namespace(router.name)
+        running = frr.start_router(router.name, frr.render(router), namespace, self.directory / router.name)
+        self.routers[router.name] = running
+        self.record(*running.processes)
+
+    def start_gobgpd(self, node: str) -> None:
+        """Start a node's gobgpd."""
+        namespace = self.network.namespace(node)
+        process = gobgpd.start_gobgpd(f"gobgpd {node}", namespace, self.api(node), binary=self._gobgpd)
+        self.gobgpds[node] = process
+        self.record(process)
+
+    def start_admin(self) -> None:
+        """Start the admin role."""
+        self._start_role(_CONTROL, "admin", *self.admin_options())
+
+    def start_controller(self) -> None:
+        """Start the controller."""
+        self._start_role(_CONTROL, "controller", *self.controller_options())
+
+    def start_speaker(self, node: str) -> None:
+        """Start a node's speaker."""
+        self._start_role(node, "speaker", *self.speaker_options(node))
+
+    def record(self, *processes: Process) -> None:
+        """Put processes on disk, so that :func:`take_down` finds them."""
+        records = tuple(process.record for process in processes)
+        self._state = replace(self._state, processes=self._state.processes + records)
+        save(self.directory, self._state)
 
     def _common_options(self, place: str) -> tuple[str, ...]:
         state = str(self.directory / place / "state")
         return ("--store", self.stores.user, "--state-dir", state, "--log-format", "text")
 
-    def _api(self, node: str) -> Path:
-        return self.directory / node / "gobgpd.sock"
-
-    def _start_gobgpd(self, node: Node) -> None:
-        process = gobgpd.start_gobgpd(f"gobgpd {node.name}", self.network.namespace(node.name), self._api(node.name))
-        self.gobgpds[node.name] = process
-        self._record(process)
-
-    def _start_speaker(self, node: Node) -> None:
-        namespace = self.network.namespace(node.name)
-        self._start_role(namespace, node.name, "speaker", *self.speaker_options(node.name))
-
-    def _start_role(self, namespace: Namespace, place: str, role: str, *options: str) -> None:
+    def _start_role(self, place: str, role: str, *options: str) -> None:
         name = role if place == _CONTROL else f"{role} {place}"
         log = self.directory / place / f"{role}.log"
-        process = namespace.start(name, *_FLATBGP, role, *options, log=log)
+        process = self.network.namespace(place).start(name, *_FLATBGP, role, *options, log=log)
         self.roles[name] = process
-        self._record(process)
-
-    def _record(self, *processes: Process) -> None:
-        records = tuple(process.record for process in processes)
-        self._state = replace(self._state, processes=self._state.processes + records)
-        save(self.directory, self._state)
+        self.record(process)
 
 
 def bring_up(lab: Lab, deadline: float = 20.0) -> dict[str, tuple[IPAddress, ...]]:
