@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from flatbgp.planning.blocks import Block, block_of
 from flatbgp.planning.configuration import Configuration
 from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.resources.bgpadvertisedroute import BGPAdvertisedRouteSpec, BGPAdvertisedRouteStatus
@@ -70,23 +71,40 @@ def announcing(config: Configuration, flat_ipv4: bool | None, existing: Iterable
     return Announcing(frozenset(families), min(meds, default=None))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Candidate:
-    """One prefix of a node, with what is compared often made once."""
+    """One prefix of a node; ``prefix`` as integers, since networks are slow to hash and compare."""
 
-    prefix: str
+    prefix: Block
     spec: BGPAdvertisedRouteSpec
-    name: Key
     node: Node
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Of:
+    """What one version of a Node gives, and the families that it has pod CIDRs but no address of."""
+
+    node: Node
+    candidates: tuple[_Candidate, ...]
+    without: tuple[Family, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Settled:
+    """A candidate whose object in the store is as it should be."""
+
+    candidate: _Candidate
+    key: Key
+    route: Route
+
+
 class RoutePlanner:
-    """Plans the same as a planner without memory would; what a Node gives is computed once for each of its versions."""
+    """Plans the same as a planner without memory would; what did not change is not computed again."""
 
     def __init__(self) -> None:
         self._announcing = Announcing()
-        self._nodes: dict[str, tuple[Node, tuple[_Candidate, ...], tuple[Family, ...]]] = {}
-        self._same: dict[Key, tuple[Route, _Candidate]] = {}
+        self._nodes: dict[str, _Of] = {}
+        self._settled: dict[Block, _Settled] = {}
 
     def plan(self, nodes: Collection[Node], announce: Announcing, existing: Mapping[Key, Route]) -> RoutePlan:
         """Return what to write so that exactly the routes of these nodes exist.
@@ -96,30 +114,31 @@ class RoutePlanner:
         if announce != self._announcing:
             self._announcing, self._nodes = announce, {}
         owners, duplicates, without = self._owners(nodes)
-        taken, unnamed = self._keep_names(owners.values(), existing)
+        taken, unnamed = self._keep_names(owners, existing)
         for candidate in sorted(unnamed, key=_age):
-            key = candidate.name
+            key = _first_name(candidate)
             if key in taken or _still_needed(existing.get(key), owners):
-                key = Key(USER_NAMESPACE, further_route_name(candidate.spec.next_hop, candidate.spec.prefix))
+                key = _further_name(candidate)
             taken[key] = candidate
         return self._difference(taken, existing, without, duplicates)
 
     def _owners(
         self, nodes: Iterable[Node]
-    ) -> tuple[dict[str, _Candidate], list[tuple[IPNetwork, str]], list[tuple[str, Family]]]:
+    ) -> tuple[dict[Block, _Candidate], list[tuple[IPNetwork, str]], list[tuple[str, Family]]]:
         """Return one candidate a prefix: the oldest node's, for a prefix that two nodes have."""
         known, self._nodes = self._nodes, {}
-        owners: dict[str, _Candidate] = {}
+        owners: dict[Block, _Candidate] = {}
         duplicates: list[tuple[IPNetwork, str]] = []
         without: list[tuple[str, Family]] = []
         for node in nodes:
             name = node.meta.name
-            entry = known.get(name)
-            if entry is None or entry[0] is not node:
-                entry = (node, *_candidates(node, self._announcing))
-            self._nodes[name] = entry
-            without += [(name, family) for family in entry[2]]
-            for candidate in entry[1]:
+            given = known.get(name)
+            if given is None or given.node is not node:
+                given = _given(node, self._announcing)
+            self._nodes[name] = given
+            if given.without:
+                without += [(name, family) for family in given.without]
+            for candidate in given.candidates:
                 other = owners.setdefault(candidate.prefix, candidate)
                 if other is not candidate:
                     first, second = sorted((other, candidate), key=_age)
@@ -128,29 +147,25 @@ class RoutePlanner:
         return owners, sorted(duplicates, key=lambda pair: (str(pair[0]), pair[1])), sorted(without)
 
     def _keep_names(
-        self, candidates: Iterable[_Candidate], existing: Mapping[Key, Route]
+        self, owners: Mapping[Block, _Candidate], existing: Mapping[Key, Route]
     ) -> tuple[dict[Key, _Candidate], list[_Candidate]]:
         """Return the candidates that have an object already, by its name, and the others."""
-        same, self._same = self._same, {}
+        before, self._settled = self._settled, {}
         taken: dict[Key, _Candidate] = {}
         unnamed: list[_Candidate] = []
-        for candidate in candidates:
-            key = candidate.name
-            route = existing.get(key)
-            known = same.get(key)
-            if route is not None and known is not None and known[0] is route and known[1] is candidate:
+        for prefix, candidate in owners.items():
+            settled = before.get(prefix)
+            if settled is None or settled.candidate is not candidate or existing.get(settled.key) is not settled.route:
+                key = _find(candidate, existing)
+                if key is None:
+                    unnamed.append(candidate)
+                    continue
                 taken[key] = candidate
-                self._same[key] = known
-                continue
-            if not _announces(route, candidate):
-                key = Key(USER_NAMESPACE, further_route_name(candidate.spec.next_hop, candidate.spec.prefix))
-                route = existing.get(key)
-            if route is not None and _announces(route, candidate):
-                taken[key] = candidate
-                if route.spec == candidate.spec:
-                    self._same[key] = route, candidate
-            else:
-                unnamed.append(candidate)
+                if not _equal(existing[key], candidate):
+                    continue
+                settled = _Settled(candidate, key, existing[key])
+            taken[settled.key] = candidate
+            self._settled[prefix] = settled
         return taken, unnamed
 
     def _difference(
@@ -160,7 +175,8 @@ class RoutePlanner:
         without: list[tuple[str, Family]],
         duplicates: list[tuple[IPNetwork, str]],
     ) -> RoutePlan:
-        changed = sorted(taken.keys() - self._same.keys())
+        settled = {each.key for each in self._settled.values()}
+        changed = sorted(taken.keys() - settled)
         return RoutePlan(
             create=tuple((key, taken[key].spec) for key in changed if key not in existing),
             replace=tuple(
@@ -175,10 +191,10 @@ class RoutePlanner:
         )
 
 
-def _candidates(node: Node, announce: Announcing) -> tuple[tuple[_Candidate, ...], tuple[Family, ...]]:
-    """Return what a node gives, and the families that it has pod CIDRs but no address of."""
+def _given(node: Node, announce: Announcing) -> _Of:
+    """Return what a node gives."""
     if node.spec is None or node.meta.deleting:
-        return (), ()
+        return _Of(node, (), ())
     found: list[_Candidate] = []
     without: list[Family] = []
     hops: dict[Family, IPAddress | None] = {}
@@ -193,13 +209,30 @@ def _candidates(node: Node, announce: Announcing) -> tuple[tuple[_Candidate, ...
         hop = hops[family]
         if hop is not None:
             spec = BGPAdvertisedRouteSpec(prefix, hop, node.meta.name, announce.metric)
-            found.append(_Candidate(str(prefix), spec, Key(USER_NAMESPACE, route_name(hop)), node))
-    return tuple(found), tuple(without)
+            found.append(_Candidate(block_of(prefix), spec, node))
+    return _Of(node, tuple(found), tuple(without))
 
 
-def _still_needed(route: Route | None, owners: Mapping[str, _Candidate]) -> bool:
+def _first_name(candidate: _Candidate) -> Key:
+    return Key(USER_NAMESPACE, route_name(candidate.spec.next_hop))
+
+
+def _further_name(candidate: _Candidate) -> Key:
+    return Key(USER_NAMESPACE, further_route_name(candidate.spec.next_hop, candidate.spec.prefix))
+
+
+def _find(candidate: _Candidate, existing: Mapping[Key, Route]) -> Key | None:
+    """Return the name under which a candidate's route is already announced, or ``None``."""
+    for name in (_first_name, _further_name):
+        key = name(candidate)
+        if _announces(existing.get(key), candidate):
+            return key
+    return None
+
+
+def _still_needed(route: Route | None, owners: Mapping[Block, _Candidate]) -> bool:
     """Return whether an object announces a prefix that is wanted: it must not be taken for another one."""
-    return route is not None and route.spec is not None and str(route.spec.prefix) in owners
+    return route is not None and route.spec is not None and block_of(route.spec.prefix) in owners
 
 
 def _announces(route: Route | None, candidate: _Candidate) -> bool:
@@ -208,6 +241,15 @@ def _announces(route: Route | None, candidate: _Candidate) -> bool:
         and route.spec is not None
         and route.spec.prefix == candidate.spec.prefix
         and route.spec.next_hop == candidate.spec.next_hop
+    )
+
+
+def _equal(route: Route, candidate: _Candidate) -> bool:
+    """Return whether an object that announces the candidate is right in everything else too."""
+    return (
+        route.spec is not None
+        and route.spec.node_name == candidate.spec.node_name
+        and route.spec.metric == candidate.spec.metric
     )
 
 

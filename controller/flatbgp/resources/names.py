@@ -41,4 +41,9 @@ def lease_name(address: IPAddress) -> str:
 
 
 def _dashed(address: IPAddress, dots: str = "-") -> str:
-    return address.exploded.replace(":", "-").replace(".", dots)
+    # From the number: ten thousand names are made in one plan, and str() and exploded cost several times as much.
+    number = int(address)
+    if address.version == 4:
+        return f"{number >> 24}{dots}{number >> 16 & 255}{dots}{number >> 8 & 255}{dots}{number & 255}"
+    digits = f"{number:032x}"
+    return "-".join([digits[start : start + 4] for start in range(0, 32, 4)])
