@@ -47,10 +47,9 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Add paths, or replace those of the same prefix, for all neighbours in ``to``."""
+    """Add paths, or replace those of the same prefix, on every session."""
 
     paths: tuple[Path, ...]
-    to: frozenset[IPAddress]
     cost: Cost = Cost.ROUTE_UPDATE
 
     def __str__(self) -> str:
@@ -153,7 +152,7 @@ def diff(desired: Desired, observed: Observed, moving: Collection[IPAddress] = f
     return (
         *((Start(desired.router_id, desired.marker),) if idle else ()),
         *(removal for removal in surplus if removal.exit is Exit.MOVE),
-        *((Announce(_by_prefix(added), frozenset(desired.neighbors)),) if added else ()),
+        *((Announce(_by_prefix(added)),) if added else ()),
         *_neighbors(desired, observed, moving),
         *((Withdraw(_by_prefix(withdrawn)),) if withdrawn else ()),
         *(removal for removal in surplus if removal.exit is Exit.REMOVAL),

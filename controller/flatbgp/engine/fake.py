@@ -55,7 +55,6 @@ class FakeEngine:
         self._info = EngineInfo(api, started=False)
         self._sessions: dict[IPAddress, _Session] = {}
         self._paths: dict[IPNetwork, Path] = {}
-        self._reach: dict[IPNetwork, frozenset[IPAddress]] = {}
         self._watchers: set[asyncio.Queue[IPAddress | EngineUnavailable | None]] = set()
         self._frozen = False
 
@@ -91,7 +90,7 @@ class FakeEngine:
     def restart(self, api: str | None = None) -> None:
         """Replace the daemon by an empty one (of another generation, maybe); routers hear nothing."""
         self._info = EngineInfo(api or self._info.api, started=False)
-        self._sessions, self._paths, self._reach = {}, {}, {}
+        self._sessions, self._paths = {}, {}
         self._frozen = False
         for watcher in self._watchers:
             watcher.put_nowait(EngineUnavailable("the daemon restarted"))
@@ -129,8 +128,7 @@ class FakeEngine:
         """Return what the daemon has configured."""
         self._answer()
         neighbors = {address: _observed(session.neighbor) for address, session in self._sessions.items()}
-        unreached = {prefix for prefix in self._paths for address in neighbors if address not in self._reach[prefix]}
-        return Observed(self._info, neighbors, dict(self._paths), frozenset(unreached))
+        return Observed(self._info, neighbors, dict(self._paths))
 
     async def neighbors(self) -> Mapping[IPAddress, NeighborState]:
         """Return the state of all neighbours."""
@@ -142,40 +140,33 @@ class FakeEngine:
         self._started()
         return len(self._paths)
 
-    async def announce(self, paths: Iterable[Path], to: Collection[IPAddress]) -> None:
-        """Add or replace paths for the neighbours ``to``."""
+    async def announce(self, paths: Iterable[Path]) -> None:
+        """Add or replace paths on every session."""
         paths = tuple(paths)
         self._started("announce")
         for path in paths:
             check_path(path)
         for path in paths:
-            old = self._paths.get(path.prefix), self._reach.get(path.prefix, frozenset())
-            self._paths[path.prefix], self._reach[path.prefix] = path, frozenset(to)
-            for address in self._sessions:
-                before = old[0] if address in old[1] else None
-                if address in old[1] and address not in to:
-                    self._hear(address, f"withdraw {path.prefix}", established=True)
-                elif address in to and before != path:
+            if self._paths.get(path.prefix) != path:
+                self._paths[path.prefix] = path
+                for address in self._sessions:
                     self._tell(address, path.prefix)
 
     async def withdraw(self, paths: Iterable[Path]) -> None:
         """Take paths away on every session."""
         self._started("withdraw")
         for path in paths:
-            if self._paths.pop(path.prefix, None) is None:
-                continue
-            reach = self._reach.pop(path.prefix)
-            for address in reach & self._sessions.keys():
-                self._hear(address, f"withdraw {path.prefix}", established=True)
+            for address in self._sessions if path.prefix in self._paths else ():
+                if self._reaches(path.prefix, address):
+                    self._hear(address, f"withdraw {path.prefix}", established=True)
+            self._paths.pop(path.prefix, None)
 
     async def add_neighbor(self, neighbor: Neighbor) -> None:
-        """Let it have every path, then try to open the session."""
+        """Try to open a session."""
         check_neighbor(neighbor)
         self._started(f"add {neighbor.address}")
         if neighbor.address in self._sessions:
             raise EngineError(f"neighbour {neighbor.address} is there already")
-        for prefix in self._reach:
-            self._reach[prefix] |= {neighbor.address}
         self._sessions[neighbor.address] = _Session(neighbor)
         self._wake(neighbor.address)
 
@@ -205,7 +196,6 @@ class FakeEngine:
             for prefix in self._paths:
                 if self._reaches(prefix, address):
                     self._hear(address, f"withdraw {prefix}", established=True)
-                self._reach[prefix] -= {address}
             self._hear(address, "cease", established=True)
         del self._sessions[address]
         self._wake(address)
@@ -257,8 +247,8 @@ class FakeEngine:
         def family_state(family: Family) -> FamilyState:
             if not up or family not in session.families:
                 return FamilyState(negotiated=False)
-            meant = [p for p in self._paths if Family.of(p) is family and address in self._reach[p]]
-            return FamilyState(True, session.received.get(family, 0), len(meant))
+            advertised = sum(Family.of(prefix) is family for prefix in self._paths)
+            return FamilyState(True, session.received.get(family, 0), advertised)
 
         return NeighborState(
             address=address,
@@ -273,7 +263,7 @@ class FakeEngine:
         )
 
     def _reaches(self, prefix: IPNetwork, address: IPAddress) -> bool:
-        return address in self._reach[prefix] and Family.of(prefix) in self._sessions[address].families
+        return Family.of(prefix) in self._sessions[address].families
 
     def _tell(self, address: IPAddress, prefix: IPNetwork) -> None:
         if self._reaches(prefix, address):

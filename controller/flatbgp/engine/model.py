@@ -159,8 +159,8 @@ class ObservedNeighbor:
 class Observed:
     """All that the engine has, to be compared with :class:`Desired`.
 
-    ``unreached`` are prefixes whose path some of the ``neighbors`` doesn't get yet: an earlier process was
-    interrupted. Such a path has to be announced again.
+    ``unreached`` are prefixes whose path some of the ``neighbors`` don't get: the removal of a neighbour was
+    interrupted, and now it is to stay. Such a path has to be announced again.
     """
 
     info: EngineInfo
@@ -173,7 +173,7 @@ class Observed:
 class FamilyState:
     """One family of a session: negotiated or not, and prefixes received and advertised.
 
-    ``advertised`` is our own count of the paths of the family that are meant for this neighbour; asking a daemon for
+    ``advertised`` is our own count of the paths of the family that go to this neighbour; asking a daemon for
     its count walks the whole table under its lock.
     """
 

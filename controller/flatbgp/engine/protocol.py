@@ -1,6 +1,6 @@
 """What a BGP engine must be able to do: the boundary between our decisions and somebody's daemon."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from ipaddress import IPv4Address
 from typing import Protocol
 
@@ -37,17 +37,14 @@ class Engine(Protocol):
     async def path_count(self) -> int:
         """Return how many paths the daemon holds (cheap)."""
 
-    async def announce(self, paths: Iterable[Path], to: Collection[IPAddress]) -> None:
-        """Add or replace paths, in batches, for the neighbours ``to`` (whether they exist already or not).
-
-        A replaced path is one update on the wire.
-        """
+    async def announce(self, paths: Iterable[Path]) -> None:
+        """Add or replace paths on every session, in batches; a replaced path is one update on the wire."""
 
     async def withdraw(self, paths: Iterable[Path]) -> None:
         """Take paths away on every session; unknown ones are ignored."""
 
     async def add_neighbor(self, neighbor: Neighbor) -> None:
-        """Let it have every path, then open the session, as a restarting speaker (RFC 4724 R and F bits)."""
+        """Make sure that it gets every path, then open the session, as a restarting speaker (RFC 4724 R and F bits)."""
 
     async def update_neighbor(self, new: Neighbor) -> None:
         """Change a neighbour, in place where the daemon can, else by ending and reopening the session."""

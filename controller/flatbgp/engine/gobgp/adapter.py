@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_address
@@ -15,7 +15,7 @@ from flatbgp.engine.errors import EngineError, ForeignDaemon
 from flatbgp.engine.gobgp.codec import Codec
 from flatbgp.engine.gobgp.connection import STREAM_DEADLINE, Connection
 from flatbgp.engine.gobgp.record import Record, Tagged
-from flatbgp.engine.gobgp.tags import GLOBAL_ASN, Tag, tag_of, tags_of
+from flatbgp.engine.gobgp.tags import GLOBAL_ASN, OURS
 from flatbgp.engine.limits import check_neighbor, check_path
 from flatbgp.engine.model import (
     EngineInfo,
@@ -28,6 +28,7 @@ from flatbgp.engine.model import (
 )
 from flatbgp.resources.ip import Family, IPAddress
 
+_TAGS = frozenset({OURS})  # of a path that goes to every neighbour
 _BATCH = 500  # paths a message: as fast as 5,000, and building one keeps the event loop for some 5 ms only
 _LEAVING = 1.0  # seconds at most that a removal waits for its last messages
 _POLL = 0.02  # seconds between two looks at a leaving neighbour
@@ -162,17 +163,16 @@ class GobgpEngine:
         tables = [await self._connection.call("GetTable", codec.count_paths(family)) for family in Family]
         return sum(table.num_path for table in tables)
 
-    async def announce(self, paths: Iterable[Path], to: Collection[IPAddress]) -> None:
-        """Add or replace paths, in batches, for the neighbours ``to`` (whether they exist already or not)."""
-        tags = tags_of(to)
+    async def announce(self, paths: Iterable[Path]) -> None:
+        """Add or replace paths on every session, in batches."""
         async with self._lock:
-            await self._add(await self._ours(), [(path, tags) for path in paths])
+            await self._add(await self._ours(), [(path, _TAGS) for path in paths])
 
     async def withdraw(self, paths: Iterable[Path]) -> None:
         """Take paths away on every session; unknown ones are ignored."""
         async with self._lock:
             known = await self._ours()
-            leaving = [(path, frozenset[Tag]()) for path in paths]
+            leaving = [(path, _TAGS) for path in paths]
             await self._send(leaving, withdraw=True)
             async for batch in _batches(leaving):
                 for path, _ in batch:
@@ -204,7 +204,7 @@ class GobgpEngine:
         async with self._lock:
             known = await self._ours()
             await self._export(known, neighbor)
-            await self._add(known, known.record.without(tag_of(neighbor.address)))
+            await self._add(known, known.record.withheld(neighbor.address))
             codec = await self._connection.codec()
             await self._connection.call("AddPeer", codec.pb.AddPeerRequest(peer=codec.peer(neighbor)))
 
@@ -253,9 +253,9 @@ class GobgpEngine:
         host next. A shutdown is a Cease as well (RFC 4486 subcode 2), and its end is visible.
         """
         codec = await self._connection.codec()
-        if carrying := known.record.carrying(tag_of(address)):
+        if withdrawn := known.record.withhold(address):
             before = peer.state.messages.sent.update
-            await self._add(known, carrying)
+            await self._add(known, withdrawn)
             await self._wait(address, _updates_settled(before))
         farewell = codec.pb.DisablePeerRequest(address=str(address), communication=_FAREWELL)
         await self._connection.call("DisablePeer", farewell)

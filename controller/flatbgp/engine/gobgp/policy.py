@@ -1,12 +1,12 @@
-"""The static policy: nothing learned comes in, and each neighbour gets the paths that carry its tag. Pure.
+"""The static policy: nothing learned comes in, and only paths of ours go out. Pure.
 
 GoBGP knows policies of a peer only for route servers; everywhere else there is one policy for import and one for
 export, whose statements look at the peer through a neighbour set.
 
 - import: local paths are accepted, the rest is rejected. (It applies to our own paths too: without the first statement
   they would be swallowed while the daemon answers OK.)
-- export: a statement for each neighbour, for local paths with its tag: set its attributes, accept. The rest is
-  rejected.
+- export: two statements for each neighbour. Paths withheld from it are rejected; local paths of ours get its attributes
+  and are accepted. The rest is rejected.
 
 The whole policy is set in one call that replaces it under one lock; the two assignments, made once, stay. So it is a
 function of the neighbours, and is never edited in place.
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from flatbgp.engine.gobgp.tags import tag_of
+from flatbgp.engine.gobgp.tags import OURS, Tag, withheld_from
 from flatbgp.engine.model import ExportAttributes
 from flatbgp.resources.ip import IPAddress
 
@@ -26,8 +26,9 @@ IMPORT_POLICY = "flatbgp-import"
 EXPORT_POLICY = "flatbgp-export"
 _GLOBAL = "global"  # the daemon's name for the policy that is not a route server client's
 _MARKER = "flatbgp-marker:"
+_OURS = "flatbgp-ours"
 _NEIGHBOR = "flatbgp-neighbor:"
-_TAG = "flatbgp-tag:"
+_WITHHELD = "flatbgp-withheld:"
 _EXPORT = "flatbgp-export:"
 
 # GoBGP prints these by name when asked for a policy (RFC 1997, 7999, 8326 and others).
@@ -80,7 +81,16 @@ class PolicyCodec:
             conditions=pb.Conditions(route_type=enums.route_type_local),
             actions=pb.Actions(route_action=enums.accept),
         )
-        sets = [s for address in exports for s in self._sets(address)]
+        sets = [self._tag_set(_OURS, OURS)]
+        for address in exports:
+            sets.append(self._tag_set(f"{_WITHHELD}{address}", withheld_from(address)))
+            sets.append(
+                pb.DefinedSet(
+                    defined_type=enums.set_neighbor,
+                    name=f"{_NEIGHBOR}{address}",
+                    list=[f"{address}/{address.max_prefixlen}"],  # the daemon refuses a bare address
+                )
+            )
         if marker is not None:
             # A set that no statement uses: its name is the message. It needs a member to be taken.
             sets.append(pb.DefinedSet(defined_type=enums.set_community, name=_MARKER + marker, list=["0:0"]))
@@ -90,7 +100,7 @@ class PolicyCodec:
                 pb.Policy(name=IMPORT_POLICY, statements=[local]),
                 pb.Policy(
                     name=EXPORT_POLICY,
-                    statements=[self._statement(address, export) for address, export in exports.items()],
+                    statements=[s for address, export in exports.items() for s in self._statements(address, export)],
                 ),
             ],
         )
@@ -133,24 +143,15 @@ class PolicyCodec:
             for response in responses
             if response.policy.name == EXPORT_POLICY
             for statement in response.policy.statements
+            if statement.name.startswith(_EXPORT)
         }
 
-    def _sets(self, address: IPAddress) -> tuple[Any, Any]:
-        pb, enums = self.pb, self.enums
-        return (
-            pb.DefinedSet(
-                defined_type=enums.set_neighbor,
-                name=f"{_NEIGHBOR}{address}",
-                list=[f"{address}/{address.max_prefixlen}"],
-            ),
-            pb.DefinedSet(
-                defined_type=enums.set_large_community,
-                name=f"{_TAG}{address}",
-                list=[":".join(map(str, tag_of(address)))],
-            ),
+    def _tag_set(self, name: str, tag: Tag) -> Any:
+        return self.pb.DefinedSet(
+            defined_type=self.enums.set_large_community, name=name, list=[":".join(map(str, tag))]
         )
 
-    def _statement(self, address: IPAddress, export: ExportAttributes) -> Any:
+    def _statements(self, address: IPAddress, export: ExportAttributes) -> tuple[Any, Any]:
         pb, enums = self.pb, self.enums
         actions = pb.Actions(
             route_action=enums.accept,
@@ -168,14 +169,25 @@ class PolicyCodec:
             actions.med.value = export.med
         if export.local_pref is not None:
             actions.local_pref.value = export.local_pref
-        return pb.Statement(
-            name=f"{_EXPORT}{address}",
-            conditions=pb.Conditions(
-                route_type=enums.route_type_local,
-                neighbor_set=pb.MatchSet(type=enums.match_any, name=f"{_NEIGHBOR}{address}"),
-                large_community_set=pb.MatchSet(type=enums.match_any, name=f"{_TAG}{address}"),
+        neighbor = pb.MatchSet(type=enums.match_any, name=f"{_NEIGHBOR}{address}")
+        return (
+            pb.Statement(
+                name=f"{_WITHHELD}{address}",
+                conditions=pb.Conditions(
+                    neighbor_set=neighbor,
+                    large_community_set=pb.MatchSet(type=enums.match_any, name=f"{_WITHHELD}{address}"),
+                ),
+                actions=pb.Actions(route_action=enums.reject),
             ),
-            actions=actions,
+            pb.Statement(
+                name=f"{_EXPORT}{address}",
+                conditions=pb.Conditions(
+                    route_type=enums.route_type_local,
+                    neighbor_set=neighbor,
+                    large_community_set=pb.MatchSet(type=enums.match_any, name=_OURS),
+                ),
+                actions=actions,
+            ),
         )
 
 

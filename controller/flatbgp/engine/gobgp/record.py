@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 
-from flatbgp.engine.gobgp.tags import Tag, tag_of
+from flatbgp.engine.gobgp.tags import OURS, Tag, withheld_from
 from flatbgp.engine.model import Path
 from flatbgp.resources.ip import Family, IPAddress, IPNetwork
 
@@ -41,21 +41,26 @@ class Record:
 
     def advertised(self, address: IPAddress, family: Family) -> int:
         """Return how many paths of a family are meant for a neighbour."""
-        tag = tag_of(address)
-        return sum(n for (tags, of), n in self._counts.items() if of is family and tag in tags)
+        tag = withheld_from(address)
+        return sum(n for (tags, of), n in self._counts.items() if of is family and OURS in tags and tag not in tags)
 
-    def without(self, tag: Tag) -> list[Tagged]:
-        """Return the paths that lack a tag, as they are with it."""
-        return [(path, tags | {tag}) for path, tags in self._tagged.values() if tag not in tags]
-
-    def carrying(self, tag: Tag) -> list[Tagged]:
-        """Return the paths that carry a tag, as they are without it."""
+    def withheld(self, address: IPAddress) -> list[Tagged]:
+        """Return the paths that a neighbour doesn't get, as they are when it does."""
+        tag = withheld_from(address)
         return [(path, tags - {tag}) for path, tags in self._tagged.values() if tag in tags]
 
+    def withhold(self, address: IPAddress) -> list[Tagged]:
+        """Return the paths that a neighbour gets, as they are when it doesn't.
+
+        Tags of neighbours that left earlier are dropped on the way.
+        """
+        tag = withheld_from(address)
+        return [(path, frozenset({OURS, tag})) for path, tags in self._tagged.values() if tag not in tags]
+
     def unreached(self, addresses: Collection[IPAddress]) -> frozenset[IPNetwork]:
-        """Return the prefixes of paths that are not meant for all of these neighbours."""
-        wanted = {tag_of(address) for address in addresses}
-        lacking = {tags for (tags, _), count in self._counts.items() if count and not wanted <= tags}
+        """Return the prefixes of paths that some of these neighbours don't get."""
+        tags_of = {withheld_from(address) for address in addresses}
+        lacking = {tags for (tags, _), n in self._counts.items() if n and (OURS not in tags or tags & tags_of)}
         if not lacking:
             return frozenset()
         return frozenset(path.prefix for path, tags in self._tagged.values() if tags in lacking)
