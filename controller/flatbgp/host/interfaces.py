@@ -66,10 +66,17 @@ class InterfaceTable:
             self._waiting.cancel()
 
     def _changed(self, messages: list[Message] | None) -> None:
-        if messages is not None and all(_is_own_renewal(message) for message in messages):
+        if messages is not None and all(self._is_own_renewal(message) for message in messages):
             return
         if self._waiting is None:
             self._waiting = self._loop.call_at(max(self._loop.time(), self._listed_at + _PAUSE_S), self._look)
+
+    def _is_own_renewal(self, message: Message) -> bool:
+        """Whether this is the echo of a lifetime that we set ourselves: several a second, and no news."""
+        if message.kind != RTM_NEWADDR:
+            return False
+        index, address = decode_address(message)
+        return address.ours and any(known.index == index and address in known.addresses for known in self.interfaces)
 
     def _look(self) -> None:
         self._waiting = None
@@ -116,8 +123,3 @@ def _decode_link(message: Message, addresses: dict[int, list[Address]]) -> Inter
         carrier=bool(flags & _IFF_UP) and bool(flags & _IFF_LOWER_UP),
         addresses=tuple(addresses.get(index, ())) if usable else (),
     )
-
-
-def _is_own_renewal(message: Message) -> bool:
-    """Whether this is the echo of a lifetime that we set ourselves: several a second, and no news."""
-    return message.kind == RTM_NEWADDR and decode_address(message)[1].ours
