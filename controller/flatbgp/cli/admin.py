@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from flatbgp.cli.roles import check_lease, role_options
+from flatbgp.cli.roles import check, role_options
 from flatbgp.roles.options import AdminOptions
 
 
@@ -23,7 +23,8 @@ def admin(ctx: click.Context, /, **options: Any) -> None:
     NetworkGatewayGroup, FlatIPMode, BGPPeer, ClusterCIDRConfig, and the Secrets that BGPPeers name, go from
     --admin-store to --store. Both may be the same.
     """
-    check_lease(options["lease_duration"], options["renew_interval"])
+    settings = AdminOptions(**options)
+    check(settings)
     from flatbgp.roles.admin import run  # noqa: PLC0415 - loaded to run, not for --help
 
-    ctx.exit(run(AdminOptions(**options)))
+    ctx.exit(run(settings))

@@ -29,10 +29,14 @@ async def checked(filenames: Sequence[str], store: Store | None) -> tuple[Manife
     With a store, rules across objects are checked over what the files say and what is stored, and nothing may change
     that never changes. Raises :class:`CommandFailed` with a line for each fault.
     """
-    result = check_files(read_sources(filenames, SIZE_LIMIT))
-    faults = list(result.faults)
+    sources = read_sources(filenames, SIZE_LIMIT)
+    result = check_files(sources)
     stored = await _stored(store, result.manifests) if store is not None else ()
-    faults.extend(_against(result.manifests, stored))
+    place = {source.name: number for number, source in enumerate(sources)}
+    faults = sorted(
+        (*result.faults, *_against(result.manifests, stored)),
+        key=lambda fault: (place.get(fault.source, -1), fault.document),
+    )
     found = errors(faults)
     for fault in first_lines(fault for fault in faults if fault.severity is Severity.WARNING):
         click.echo(fault, err=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from flatbgp.cli.roles import check_lease, report_interval_option, role_options
+from flatbgp.cli.roles import check, report_interval_option, role_options
 from flatbgp.roles.options import ControllerOptions
 
 
@@ -18,7 +18,8 @@ def controller(ctx: click.Context, /, **options: Any) -> None:
     It allocates pod CIDRs, turns them into BGPAdvertisedRoutes, and keeps the conditions of all objects. Several may
     run: one leads, by a Lease.
     """
-    check_lease(options["lease_duration"], options["renew_interval"])
+    settings = ControllerOptions(**options)
+    check(settings)
     from flatbgp.roles.controller import run  # noqa: PLC0415 - loaded to run, not for --help
 
-    ctx.exit(run(ControllerOptions(**options)))
+    ctx.exit(run(settings))

@@ -91,7 +91,7 @@ def _target(document: Document) -> Target | Fault:
     api_version, kind_name, metadata = value.get("apiVersion"), value.get("kind"), value.get("metadata")
     kind = kinds.of(api_version, kind_name) if isinstance(api_version, str) and isinstance(kind_name, str) else None
     if kind is None:
-        problem = "names no kind that flatbgp knows (apiVersion and kind)"
+        problem = "names no kind that flatbgp knows: look at its apiVersion and kind"
         return Fault(problem, document.path, source=document.source, document=document.index)
     meta: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
     name, namespace = meta.get("name"), meta.get("namespace")

@@ -33,8 +33,7 @@ def _lines(resource: Resource[Any, Any], document: Mapping[str, Any], now: datet
     if meta.namespace:
         yield _labelled("Namespace", meta.namespace)
     yield from _pairs("Labels", meta.labels, "=")
-    annotations = document.get("metadata", {}).get("annotations")
-    yield from _pairs("Annotations", annotations if isinstance(annotations, Mapping) else {}, ": ")
+    yield from _pairs("Annotations", _mapping(_mapping(document.get("metadata")).get("annotations")), ": ")
     yield _labelled("API Version", kind.api_version)
     yield _labelled("Kind", kind.name)
     if meta.creation_timestamp:
@@ -44,8 +43,7 @@ def _lines(resource: Resource[Any, Any], document: Mapping[str, Any], now: datet
         yield _labelled("Deleted", f"{_moment(meta.deletion_timestamp, now)}; terminating, held by {holders}")
     for fault in resource.faults:
         yield _labelled("Fault", str(fault))
-    status = document.get("status")
-    status = status if isinstance(status, Mapping) else {}
+    status = _mapping(document.get("status"))
     for name, value in document.items():
         if name not in {"apiVersion", "kind", "metadata", "status"}:
             yield from _section(name[:1].upper() + name[1:], value)
@@ -82,6 +80,10 @@ def _section(title: str, value: Any) -> Iterator[str]:
         return
     yield f"{title}:"
     yield from ("  " + line for line in as_yaml(value).splitlines())
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _mappings(value: Any) -> Sequence[Mapping[str, Any]]:

@@ -51,6 +51,7 @@ class Program(LazyGroup):
 
 
 @click.group(
+    "flatbgp",
     cls=Program,
     entries=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -23,11 +23,11 @@ def shown(resource: Resource[Any, Any]) -> dict[str, Any]:
     if resource.kind is not SECRET:
         return document
     for field in ("data", "stringData"):
-        if isinstance(values := document.get(field), Mapping):
-            document[field] = dict.fromkeys(values, HIDDEN)
-    metadata = document.get("metadata")
-    if isinstance(metadata, Mapping) and _LAST_APPLIED in (metadata.get("annotations") or {}):
-        document["metadata"] = {**metadata, "annotations": {**metadata["annotations"], _LAST_APPLIED: HIDDEN}}
+        if values := document.get(field):
+            document[field] = dict.fromkeys(values, HIDDEN) if isinstance(values, Mapping) else HIDDEN
+    if _LAST_APPLIED in resource.meta.annotations:
+        annotations = {**resource.meta.annotations, _LAST_APPLIED: HIDDEN}
+        document["metadata"] = {**document["metadata"], "annotations": annotations}
     return document
 
 

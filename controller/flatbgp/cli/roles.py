@@ -11,7 +11,7 @@ import click
 
 from flatbgp.cli.params import DurationType, store_option
 from flatbgp.cli.rolevalues import EndpointType
-from flatbgp.roles.options import LogFormat
+from flatbgp.roles.options import AdminOptions, LogFormat, RoleOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +29,15 @@ def default_state_dir() -> Path:
     home = os.environ.get("XDG_STATE_HOME", "")
     base = Path(home) if home.startswith("/") else Path.home() / ".local" / "state"
     return base / "flatbgp"
+
+
+def check(options: RoleOptions) -> None:
+    """Refuse what no single option can tell: URLs that name no store, and a Lease that could not be kept."""
+    from flatbgp.store.url import open_store  # noqa: PLC0415 - loaded to run, not for --help
+
+    for url in (options.store, options.admin_store) if isinstance(options, AdminOptions) else (options.store,):
+        open_store(url)  # opens nothing yet, but raises BadStoreURL
+    check_lease(options.lease_duration, options.renew_interval)
 
 
 def check_lease(duration: float, interval: float) -> None:

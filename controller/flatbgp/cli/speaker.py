@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from flatbgp.cli.roles import check_lease, report_interval_option, role_options
+from flatbgp.cli.roles import check, report_interval_option, role_options
 from flatbgp.cli.rolevalues import GobgpTargetType, InterfaceType
 from flatbgp.roles.options import SpeakerOptions
 
@@ -28,7 +28,8 @@ def speaker(ctx: click.Context, /, **options: Any) -> None:
     It claims floating IPs, opens the BGP sessions that follow from them through the gobgpd beside it, and reports
     them as BGPSessions. gobgpd is not started by it: it waits for one.
     """
-    check_lease(options["lease_duration"], options["renew_interval"])
+    settings = SpeakerOptions(**options)
+    check(settings)
     from flatbgp.roles.speaker import run  # noqa: PLC0415 - loaded to run, not for --help
 
-    ctx.exit(run(SpeakerOptions(**options)))
+    ctx.exit(run(settings))

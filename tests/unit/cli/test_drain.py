@@ -1,0 +1,150 @@
+"""``drain`` and ``undrain``: a mark on the Node, and the wait for its Leases."""
+
+import pytest
+
+from flatbgp.cli.drain import Holdings, empty_node
+from flatbgp.cli.errors import CommandFailed
+from flatbgp.resources.codec import decode
+from flatbgp.resources.lease import LEASE
+from flatbgp.resources.node import NODE
+from flatbgp.store.url import open_store
+
+
+def lease(address: str, holder: str, renewed: str = "2026-01-01T00:00:00Z") -> dict[str, object]:
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": f"floatingip-{address.replace('.', '-')}",
+            "namespace": "kube-system",
+            "annotations": {"flatbgp.io/address": address},
+        },
+        "spec": {"holderIdentity": holder, "leaseDurationSeconds": 5, "renewTime": renewed},
+    }
+
+
+def leases(*documents: dict[str, object]):
+    return tuple(decode(LEASE, document) for document in documents)
+
+
+@pytest.fixture
+def _nodes(run, examples):
+    run("apply", "-f", str(examples / "nodes.yaml"))
+
+
+def annotations(on_store, name: str):
+    return on_store(lambda store: store.get(NODE, name)).meta.annotations
+
+
+@pytest.mark.usefixtures("_nodes")
+def test_a_node_that_holds_nothing_is_drained_at_once(run, on_store):
+    on_store(lambda store: store.create(LEASE, lease("10.0.1.100", "node-03")))
+    drained = run("drain", "node-01")
+    assert (drained.exit_code, drained.stderr) == (0, "")
+    assert drained.stdout == "node/node-01 draining\nnode/node-01 drained\n"
+    assert annotations(on_store, "node-01") == {"flatbgp.io/drain": "true"}
+
+
+@pytest.mark.usefixtures("_nodes")
+def test_undrain_takes_the_mark_off(run, on_store):
+    run("drain", "node-01")
+    assert run("undrain", "node-01").stdout == "node/node-01 undrained\n"
+    assert annotations(on_store, "node-01") == {}
+    assert run("undrain", "node-01").stdout == "node/node-01 was not draining\n"
+
+
+@pytest.mark.parametrize("command", ["drain", "undrain"])
+def test_a_node_that_is_not_there(run, command):
+    refused = run(command, "nobody")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == 'error: nodes "nobody" not found\n'
+
+
+@pytest.mark.usefixtures("_nodes")
+def test_what_is_still_held_in_the_end_is_said_and_the_mark_stays(run, on_store):
+    on_store(lambda store: store.create(LEASE, lease("10.0.1.100", "node-01")))
+    refused = run("drain", "node-01", "--timeout", "300ms")
+    assert refused.exit_code == 1
+    assert refused.stdout == "node/node-01 draining\nholds 10.0.1.100; waiting\n"
+    assert refused.stderr.startswith("error: node node-01 still holds 10.0.1.100 after 0.3 s.")
+    assert "flatbgp undrain node-01" in refused.stderr
+    assert annotations(on_store, "node-01") == {"flatbgp.io/drain": "true"}
+
+
+async def test_it_waits_until_the_address_has_moved_and_says_where_to():
+    store = open_store("sqlite::memory:")
+    await store.create(NODE, {"metadata": {"name": "node-01"}})
+    await store.create(LEASE, lease("10.0.1.100", "node-01"))
+    await store.create(LEASE, lease("10.0.1.101", "node-01"))
+    said: list[str] = []
+    clock = iter(range(1000))
+
+    def time() -> float:
+        return float(next(clock))
+
+    async def move() -> None:
+        spec = {"spec": {"holderIdentity": "node-03"}}
+        await store.patch(LEASE, "floatingip-10-0-1-100", "kube-system", spec)
+        spec = {"spec": {"holderIdentity": ""}}
+        await store.patch(LEASE, "floatingip-10-0-1-101", "kube-system", spec)
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+
+    class Moving:
+        """The store, in which the addresses move after the first look."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(store, name)
+
+        async def list(self, *arguments: object) -> object:
+            listing = await store.list(*arguments)  # type: ignore[arg-type]
+            await move()
+            return listing
+
+    await empty_node(Moving(), "node-01", 60.0, say, time)  # type: ignore[arg-type]
+    await store.close()
+    assert said == [
+        "node/node-01 draining",
+        "holds 10.0.1.100, 10.0.1.101; waiting",
+        "10.0.1.100 moved to node-03",
+        "10.0.1.101 let go; it is free until another node of its subnet claims it",
+        "node/node-01 drained",
+    ]
+
+
+def test_a_lease_that_is_not_renewed_runs_out_by_our_own_clock():
+    holdings = Holdings("node-01")
+    dead = leases(lease("10.0.1.100", "node-01", renewed="2020-01-01T00:00:00Z"))
+    assert holdings.look(dead, 100.0) == ()
+    assert holdings.held == ("10.0.1.100",)
+    assert holdings.look(dead, 105.0) == ()
+    (sentence,) = holdings.look(dead, 105.1)
+    assert sentence.startswith("10.0.1.100: node-01 renews it no longer")
+    assert holdings.held == ()
+
+
+def test_a_lease_that_is_renewed_is_held_for_as_long_as_that():
+    holdings = Holdings("node-01")
+    for second in range(20):
+        assert (
+            holdings.look(leases(lease("10.0.1.100", "node-01", renewed=f"2020-01-01T00:00:{second:02}Z")), second)
+            == ()
+        )
+    assert holdings.held == ("10.0.1.100",)
+
+
+def test_other_leases_of_the_node_do_not_count():
+    leader = lease("10.0.1.100", "node-01")
+    leader["metadata"] = {"name": "flatbgp-controller", "namespace": "kube-system"}
+    holdings = Holdings("node-01")
+    holdings.look(leases(leader), 0.0)
+    assert holdings.held == ()
+
+
+async def test_a_drain_that_fails_leaves_the_store_as_it_was():
+    store = open_store("sqlite::memory:")
+    with pytest.raises(CommandFailed, match="not found"):
+        await empty_node(store, "node-01", 1.0, print)
+    assert (await store.list(NODE)).items == ()
+    await store.close()
