@@ -235,8 +235,8 @@ async def test_s69_a_finalizer_holds_a_deleted_object_until_it_is_removed(store:
 async def test_a_terminating_object_gets_no_new_finalizer_but_a_status(store: Store) -> None:
     await store.create(BGP_PEER, peer(finalizers=["flatbgp.io/in-use"]))
     await store.delete(BGP_PEER, "router", NAMESPACE)
+    patch = {"metadata": {"finalizers": ["flatbgp.io/in-use", "flatbgp.io/late"]}}
     with pytest.raises(Refused, match="finalizer"):
-        patch = {"metadata": {"finalizers": ["flatbgp.io/in-use", "flatbgp.io/late"]}}
         await store.patch(BGP_PEER, "router", NAMESPACE, patch)
     conditions = [{"type": "Ready", "status": "False", "reason": "Ready", "message": ""}]
     told = await store.patch(

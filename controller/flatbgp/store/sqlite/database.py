@@ -1,4 +1,4 @@
-"""One connection to the store's file: opened when needed, checked before each use, given up when the file is another's.
+"""One connection to the store's file: opened when needed, and checked before each use that the file is still that one.
 
 Everything here blocks and belongs to the one thread that uses the connection.
 
@@ -9,6 +9,7 @@ roles make again from what they see. ``FULL`` would cost an fsync for each renew
 
 import contextlib
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,30 +37,48 @@ _LAST_PAUSE: Final = 0.02
 """Seconds between two tries to get a lock: a write takes about a millisecond, a large ``apply`` a second."""
 
 
-class Identity:
-    """The identity that was learned from the first answer, shared by the connections of one store."""
+class Learned:
+    """Which store the first answer came from, shared by the connections of one client: the file, and its own uuid.
+
+    Only that file is ever used. One that is put in its place may have the -wal file of the first beside it, whose pages
+    SQLite would take for its own; and going on with a copy would mean using versions twice.
+    """
 
     def __init__(self) -> None:
-        self.known = ""
+        self.identity = ""
+        self._inode: file.Inode | None = None
+        self._lock = threading.Lock()
 
-    def check(self, path: Path, found: str) -> None:
-        """Learn the identity, or raise :class:`WrongStore` if another one is known."""
-        if not self.known:
-            self.known = found
-        elif found != self.known:
-            raise WrongStore(
-                f"sqlite:{path} is not the store that was opened: its identity was {self.known} and is {found}; nothing"
-                " of the new one is used; restart this process to accept it"
-            )
+    def check_file(self, path: Path, found: file.Inode | None) -> None:
+        """Raise :class:`WrongStore` if a file was learned and is not the one that was found."""
+        with self._lock:
+            if self._inode is None or found == self._inode:
+                return
+        what = "was deleted or emptied" if found is None else "was replaced by another file"
+        raise WrongStore(
+            f"sqlite:{path} {what} while it was in use (identity {self.identity}); put it back, or restart this"
+            " process to accept what is there now"
+        )
+
+    def learn(self, path: Path, inode: file.Inode | None, identity: str) -> None:
+        """Remember the store, or raise :class:`WrongStore` if another one is known."""
+        with self._lock:
+            if not self.identity:
+                self.identity, self._inode = identity, inode
+            elif identity != self.identity:
+                raise WrongStore(
+                    f"sqlite:{path} is not the store that was opened: its identity was {self.identity} and is"
+                    f" {identity}; restart this process to accept it"
+                )
 
 
 class Database:
     """A connection to the file at ``path``, or to a private database in memory when ``path`` is ``None``."""
 
-    def __init__(self, path: Path | None, identity: Identity) -> None:
+    def __init__(self, path: Path | None, learned: Learned) -> None:
         self._path = path or Path(":memory:")
         self._in_memory = path is None
-        self._identity = identity
+        self._learned = learned
         self._connection: sqlite3.Connection | None = None
         self._inode: file.Inode | None = None
         self._deadline: Deadline | None = None
@@ -102,7 +121,7 @@ class Database:
                 connection = self._current(writing=writing)
                 if connection is not None:
                     connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
-                    self._identity.check(self._path, tables.identity_of(connection))
+                    self._learned.learn(self._path, self._inode, tables.identity_of(connection))
             except sqlite3.OperationalError as error:
                 self._roll_back()
                 if not errors.is_lock(error) or deadline.passed:
@@ -135,27 +154,22 @@ class Database:
             self._connection.execute("ROLLBACK")
 
     def _current(self, *, writing: bool) -> sqlite3.Connection | None:
-        """Return the connection to what is at the path now; ``None`` if nothing is there and nothing was yet."""
+        """Return the connection, if its file is still at the path; ``None`` if nothing is there and nothing was yet."""
         if self._in_memory:
             if self._connection is None:
                 self._connection = _empty(str(uuid4()))
             return self._connection
         inode = file.present(self._path, writing=writing)
-        if inode != self._inode:
-            # Whatever the old connection would write now would be lost with the unlinked file.
-            self.close()
-        if inode is None and writing and not self._identity.known:
+        self._learned.check_file(self._path, inode)
+        if inode is None and writing:
             file.make(self._path, str(uuid4()))
             inode = file.present(self._path, writing=True)
         if inode is None:
-            if self._identity.known:
-                raise WrongStore(
-                    f"sqlite:{self._path} was deleted or emptied while it was in use; put it back, or restart this"
-                    " process to begin with an empty one"
-                )
             if writing:
                 raise Unreachable(f"sqlite:{self._path} was deleted as soon as it was made")
             return None
+        if inode != self._inode:  # opened before, but nothing was learned from it
+            self.close()
         if self._connection is None:
             self._connection = self._open()
             self._inode = inode

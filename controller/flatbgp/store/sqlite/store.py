@@ -14,7 +14,7 @@ from flatbgp.resources.resource import Resource
 from flatbgp.store import documents
 from flatbgp.store.protocol import Applied, Change, ChangeType, Expired, Listing
 from flatbgp.store.sqlite import reading, tables, writing
-from flatbgp.store.sqlite.database import Database, Identity, Statements
+from flatbgp.store.sqlite.database import Database, Learned, Statements
 from flatbgp.store.sqlite.doorbell import Doorbell
 from flatbgp.store.sqlite.worker import Deadline, InlineWorker, ThreadWorker, Worker
 
@@ -46,9 +46,9 @@ class SqliteStore:
 
     def __init__(self, path: Path | None, *, kept: int = tables.KEPT_DEPARTURES) -> None:
         self._kept = kept
-        self._identity = Identity()
-        self._reader = Database(path, self._identity)
-        self._writer = Database(path, self._identity) if path else self._reader
+        learned = Learned()
+        self._reader = Database(path, learned)
+        self._writer = Database(path, learned) if path else self._reader
         self._reads: Worker = ThreadWorker(f"sqlite:{path} (reading)") if path else InlineWorker()
         self._writes: Worker = ThreadWorker(f"sqlite:{path} (writing)") if path else self._reads
         self._bell = Doorbell(path, lambda: self._read(tables.versions))
