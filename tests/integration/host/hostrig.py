@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
@@ -37,6 +37,12 @@ _PACKET_OUTGOING = 4
 _SO_RCVBUFFORCE = 33
 
 
+def enter(namespace: Namespace) -> None:
+    """Move the calling thread into a namespace."""
+    with Path(f"/run/netns/{namespace.name}").open("rb") as handle:
+        assert _LIBC.setns(handle.fileno(), _CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+
+
 @dataclass(frozen=True)
 class Machine:
     """A namespace with an interface ``eth0``, and its addresses on the LAN."""
@@ -45,11 +51,6 @@ class Machine:
     mac: str
     four: IPAddress
     six: IPAddress
-
-    def enter(self) -> None:
-        """Move the calling thread inside."""
-        with Path(f"/run/netns/{self.namespace.name}").open("rb") as handle:
-            assert _LIBC.setns(handle.fileno(), _CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
 
     def start(self, main: "Main[T]", timeout: float = 40.0) -> "Future[T]":
         """Run a coroutine in an event loop of its own, in a thread that lives inside."""
@@ -61,7 +62,7 @@ class Machine:
 
         def thread() -> None:
             try:
-                self.enter()
+                enter(self.namespace)
                 outcome.set_result(asyncio.run(bounded()))
             except BaseException as error:
                 outcome.set_exception(error)
@@ -88,13 +89,8 @@ class Machine:
     @contextmanager
     def capture(self) -> Iterator["Capture"]:
         """Record the frames that come in, from now on."""
-        recorder = self.socket(socket.AF_PACKET, socket.SOCK_RAW)
-        recorder.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 1 << 22)
-        # By name from outside would be another interface: the socket resolves it in its own namespace, as bind does.
-        recorder.bind((INTERFACE, _ETH_P_ALL))
-        recorder.setblocking(False)
-        with recorder:
-            yield Capture(recorder)
+        with self.socket(socket.AF_PACKET, socket.SOCK_RAW) as recorder:
+            yield _recording(recorder, INTERFACE)
 
     def json(self, *arguments: str) -> Any:
         """Return what ``ip -json`` prints inside."""
@@ -104,6 +100,13 @@ class Machine:
         """Return what the neighbour table says of an address."""
         found = self.json("neigh", "show", "to", str(address))
         return found[0].get("lladdr") if found else None
+
+
+def _recording(recorder: socket.socket, interface: str) -> "Capture":
+    recorder.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 1 << 22)
+    recorder.bind((interface, _ETH_P_ALL))  # the name is looked up in the socket's own namespace
+    recorder.setblocking(False)
+    return Capture(recorder)
 
 
 @dataclass
@@ -132,6 +135,14 @@ class Lan:
     a: Machine
     b: Machine
     router: Machine
+
+    @contextmanager
+    def leaving(self, port: str) -> Iterator[Capture]:
+        """Record what leaves a host (a, b, router): seen at its port of the switch."""
+        with ThreadPoolExecutor(1, initializer=enter, initargs=(self.switch,)) as inside:
+            opened = inside.submit(socket.socket, socket.AF_PACKET, socket.SOCK_RAW, 0)
+            with opened.result(5.0) as recorder:
+                yield _recording(recorder, f"port-{port}")
 
     def cable(self, port: str, *, plugged: bool) -> None:
         """Let the switch carry nothing for a port, or all again; the host at it (a, b, router) notices nothing."""
