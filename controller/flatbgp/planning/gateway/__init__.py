@@ -5,7 +5,8 @@ happens and when, and carries out what comes back, so that the same code runs un
 through thousands of faults.
 """
 
-from flatbgp.planning.gateway.machine import Gateway, Randomness
+from flatbgp.planning.gateway.context import Randomness
+from flatbgp.planning.gateway.machine import Gateway
 from flatbgp.planning.gateway.status import AddressReason, AddressStatus
 from flatbgp.planning.gateway.timings import Timings
 
