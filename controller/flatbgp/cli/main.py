@@ -4,6 +4,7 @@ The exit status is 0, 1 (failed) or 2 (wrong usage); 130 after Ctrl-C, as shells
 unless FLATBGP_DEBUG asks for it.
 """
 
+import io
 import os
 import sys
 from typing import Any, Final
@@ -68,6 +69,8 @@ def cli() -> None:
 
 def main() -> int:
     """Run the program with the arguments of the process and return its exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no error
     try:
         status = _run()
         if sys.stdout is not None:  # closed by the caller

@@ -11,7 +11,7 @@ import click
 
 from flatbgp.cli.params import DurationType, store_option
 from flatbgp.cli.rolevalues import EndpointType
-from flatbgp.roles.options import AdminOptions, LogFormat, RoleOptions
+from flatbgp.roles.options import AdminOptions, LogFormat, RoleOptions, SpeakerOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,15 +32,28 @@ def default_state_dir() -> Path:
 
 
 def check(options: RoleOptions) -> None:
-    """Refuse what no single option can tell: URLs that name no store, and a Lease that could not be kept."""
-    from flatbgp.store.url import open_store  # noqa: PLC0415 - loaded to run, not for --help
+    """Refuse what the options' types let through: impossible names and URLs, and a Lease that could not be kept."""
+    from flatbgp.resources.forms import namespace_problem, subdomain_problem  # noqa: PLC0415 - loaded to run only
+    from flatbgp.store.url import open_store  # noqa: PLC0415
 
-    for url in (options.store, options.admin_store) if isinstance(options, AdminOptions) else (options.store,):
-        open_store(url)  # opens nothing yet, but raises BadStoreURL
-    check_lease(options.lease_duration, options.renew_interval)
+    open_store(options.store)  # opens nothing yet, but raises BadStoreURL
+    _check_name("--secret-namespace", options.secret_namespace, namespace_problem)
+    if isinstance(options, AdminOptions):
+        open_store(options.admin_store)
+        if options.cluster_namespace is not None:
+            _check_name("--cluster-namespace", options.cluster_namespace, namespace_problem)
+    if isinstance(options, SpeakerOptions):
+        _check_name("--node", options.node, subdomain_problem)
+    _check_lease(options.lease_duration, options.renew_interval)
 
 
-def check_lease(duration: float, interval: float) -> None:
+def _check_name(option: str, name: str, problem_of: Callable[[str], str | None]) -> None:
+    problem = problem_of(name)
+    if problem:
+        raise click.BadParameter(f"{name!r} {problem}", param_hint=f"'{option}'")
+
+
+def _check_lease(duration: float, interval: float) -> None:
     """Refuse a Lease that a mere slow answer of the store would lose.
 
     An address lives floor(duration - 0.3 s) whole seconds from its renewal, and a request must have failed before the

@@ -323,6 +323,14 @@ def test_watch_waits_for_the_first_object_of_a_store_that_does_not_exist_yet(run
     assert watcher.line().split()[0] == "node-04"
 
 
+def test_a_terminal_that_lacks_a_character_is_no_error(on_store, program, environment):
+    on_store(lambda store: store.create(NODE, {"metadata": {"name": "n", "annotations": {"a": "\N{SNOWMAN}"}}}))
+    environment |= {"PYTHONIOENCODING": "ascii:strict"}
+    done = program("get", "node", "n", "-o", "json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["metadata"]["annotations"]["a"] == "\N{SNOWMAN}"
+
+
 def test_a_reader_that_goes_away_ends_get_without_a_word(run, program, examples):
     run("apply", "-f", str(examples / "nodes.yaml"))
     reading, writing = os.pipe()

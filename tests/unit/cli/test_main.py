@@ -118,6 +118,9 @@ def test_version(program):
         (["admin"], "'--admin-store'"),
         (["admin", "--admin-store", "nonsense"], "'nonsense' is no store"),
         (["controller", "--store", "nonsense"], "'nonsense' is no store"),
+        (["controller", "--secret-namespace", "a.b"], "'a.b' is no namespace name"),
+        (["admin", "--admin-store", "sqlite:x", "--cluster-namespace", "A"], "'A' is no namespace name"),
+        (["speaker", "--node", "Node_1", "--gobgp", "unix:///x"], "'Node_1' is no object name"),
         (["drain", "n", "--timeout", "soon"], "is no duration"),
     ],
 )
