@@ -2,76 +2,51 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from flatbgp.cli.errors import CommandFailed
 from flatbgp.cli.params import DurationType, store_option
 from flatbgp.cli.stores import with_store
-from flatbgp.resources.lease import ADDRESS_ANNOTATION, INSTANCE_ANNOTATION, LEASE, NAMESPACE, LeaseSpec
+from flatbgp.planning.holdings import LeaseResource, Sightings, observe
+from flatbgp.resources.ip import IPAddress
+from flatbgp.resources.lease import LEASE, NAMESPACE
 from flatbgp.resources.node import DRAIN_ANNOTATION, NODE
-from flatbgp.resources.resource import Resource
 from flatbgp.store.protocol import Store
 
 LOOK_SECONDS: Final = 0.2
 """How often the Leases are read while waiting; a move takes half a second."""
 
-_LEASE_PREFIX: Final = "floatingip-"
-
-FloatingIPLease = Resource[LeaseSpec, Any]
-
-
-@dataclass(slots=True)
-class Watched:
-    """A Lease as this process saw it: what must change with a renewal, and when it last changed."""
-
-    token: tuple[str, str, str]
-    since: float
-
 
 @dataclass(slots=True)
 class Holdings:
-    """What a node holds, from successive looks at the Leases.
-
-    A Lease that stays the same for its whole duration, counted from when *we* first saw it, has run out: a dead speaker
-    frees nothing, and others may claim the address without it (docs/failover.md).
-    """
+    """What a node holds, from successive looks at the Leases; a dead speaker's Lease runs out and is held no longer."""
 
     node: str
-    held: tuple[str, ...] = ()
-    _seen: dict[str, Watched] = field(default_factory=dict)
+    held: tuple[IPAddress, ...] = ()
+    _sightings: Sightings = field(default_factory=dict)
 
-    def look(self, leases: tuple[FloatingIPLease, ...], now: float) -> tuple[str, ...]:
+    def look(self, leases: Iterable[LeaseResource], now: float) -> tuple[str, ...]:
         """Take in the Leases as they are now; return one sentence for each address that has left the node."""
-        before, current = self.held, []
-        holders = {}
-        for lease in leases:
-            if not lease.meta.name.startswith(_LEASE_PREFIX) or lease.spec is None:
-                continue
-            address = lease.meta.annotations.get(ADDRESS_ANNOTATION) or lease.meta.name.removeprefix(_LEASE_PREFIX)
-            holders[address] = lease.spec.holder_identity
-            if lease.spec.holder_identity == self.node and not self._run_out(lease, lease.spec, now):
-                current.append(address)
-        self.held = tuple(current)
-        return tuple(_gone(address, holders.get(address), self.node) for address in before if address not in current)
+        before, self._sightings = self.held, observe(self._sightings, leases, now)
+        self.held = tuple(
+            address
+            for address, sighting in self._sightings.items()
+            if sighting.lease.content.holder == self.node and now < sighting.vacant_since()
+        )
+        return tuple(self._gone(address) for address in before if address not in self.held)
 
-    def _run_out(self, lease: FloatingIPLease, spec: LeaseSpec, now: float) -> bool:
-        token = (spec.renew_time, spec.acquire_time, lease.meta.annotations.get(INSTANCE_ANNOTATION, ""))
-        watched = self._seen.get(lease.meta.name)
-        if watched is None or watched.token != token:
-            watched = self._seen[lease.meta.name] = Watched(token, now)
-        return now - watched.since > spec.lease_duration_seconds
-
-
-def _gone(address: str, holder: str | None, node: str) -> str:
-    if holder == node:
-        return f"{address}: {node} renews it no longer; its Lease has run out and others may claim it"
-    if holder:
-        return f"{address} moved to {holder}"
-    return f"{address} let go; it is free until another node of its subnet claims it"
+    def _gone(self, address: IPAddress) -> str:
+        sighting = self._sightings.get(address)
+        holder = sighting.lease.content.holder if sighting else ""
+        if holder == self.node:
+            return f"{address}: {holder} renews it no longer; its Lease has run out and others may claim it"
+        if holder:
+            return f"{address} moved to {holder}"
+        return f"{address} let go; it is free until another node of its subnet claims it"
 
 
 async def empty_node(
@@ -95,7 +70,7 @@ async def empty_node(
         if not holdings.held:
             say(f"node/{node} drained")
             return
-        held = ", ".join(holdings.held)
+        held = ", ".join(map(str, holdings.held))
         if clock() >= deadline:
             raise CommandFailed(
                 f"error: node {node} still holds {held} after {patience:g} s. Is its speaker running and its store "

@@ -1,5 +1,7 @@
 """``drain`` and ``undrain``: a mark on the Node, and the wait for its Leases."""
 
+from ipaddress import IPv4Address
+
 import pytest
 
 from flatbgp.cli.drain import Holdings, empty_node
@@ -117,9 +119,9 @@ def test_a_lease_that_is_not_renewed_runs_out_by_our_own_clock():
     holdings = Holdings("node-01")
     dead = leases(lease("10.0.1.100", "node-01", renewed="2020-01-01T00:00:00Z"))
     assert holdings.look(dead, 100.0) == ()
-    assert holdings.held == ("10.0.1.100",)
-    assert holdings.look(dead, 105.0) == ()
-    (sentence,) = holdings.look(dead, 105.1)
+    assert holdings.held == (IPv4Address("10.0.1.100"),)
+    assert holdings.look(dead, 104.9) == ()
+    (sentence,) = holdings.look(dead, 105.0)
     assert sentence.startswith("10.0.1.100: node-01 renews it no longer")
     assert holdings.held == ()
 
@@ -131,12 +133,12 @@ def test_a_lease_that_is_renewed_is_held_for_as_long_as_that():
             holdings.look(leases(lease("10.0.1.100", "node-01", renewed=f"2020-01-01T00:00:{second:02}Z")), second)
             == ()
         )
-    assert holdings.held == ("10.0.1.100",)
+    assert holdings.held == (IPv4Address("10.0.1.100"),)
 
 
 def test_other_leases_of_the_node_do_not_count():
     leader = lease("10.0.1.100", "node-01")
-    leader["metadata"] = {"name": "flatbgp-controller", "namespace": "kube-system"}
+    leader["metadata"] = {"name": "flatbgp-controller", "namespace": "kube-system"}  # without an address
     holdings = Holdings("node-01")
     holdings.look(leases(leader), 0.0)
     assert holdings.held == ()
