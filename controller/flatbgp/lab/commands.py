@@ -22,7 +22,7 @@ def run(command: Sequence[str], *, text: str | None = None, deadline: float = CO
     except FileNotFoundError:
         raise LabError(f"{command[0]} is not installed; 'make setup' as root installs what the lab needs") from None
     except subprocess.TimeoutExpired:
-        raise LabError(f"'{line}' did not end within {deadline:.0f} s") from None
+        raise LabError(f"'{line}' did not end within {deadline:g} s") from None
     if done.returncode != 0:
         reason = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
         raise LabError(f"'{line}' failed: {reason}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from flatbgp.lab import views
 from flatbgp.lab.commands import LabError, run
-from flatbgp.lab.lifecycle import Lab, flatbgp, read_pod_cidrs
+from flatbgp.lab.lifecycle import Lab, flatbgp
 from flatbgp.lab.manifests import demand_of, node_document, read_manifests, to_text
 from flatbgp.lab.namespaces import shell
 from flatbgp.lab.waiting import DeadlineExceeded, wait_until
@@ -104,7 +104,7 @@ class Demo:
 
     def _show_routers(self) -> None:
         self._step("The routers' own view")
-        expected = self._expected_routes()
+        expected = self._lab.expected_routes(Family.IPV4)
         for router in self._lab.routers.values():
             with suppress(DeadlineExceeded):
                 wait_until(
@@ -144,7 +144,7 @@ class Demo:
             return
         self._say(f"  its route is at router-1 {time.monotonic() - started:.1f} s after the command was typed:")
         self._pods = self._lab.add_pods(deadline=20)
-        expected = self._expected_routes()
+        expected = self._lab.expected_routes(Family.IPV4)
         prefix = next(prefix for prefix, next_hops in expected.items() if next_hops <= own)
         self._vtysh("router-1", f"show bgp ipv4 unicast {prefix}")
         self._ping("node-01", "node-04")
@@ -163,15 +163,6 @@ class Demo:
         self._output(output)
         lost = re.search(r"(\d+(?:\.\d+)?)% packet loss", output)
         self._expect(f"no ping lost from {source} to {target}", lost is not None and float(lost[1]) == 0)
-
-    def _expected_routes(self) -> views.RouteSet:
-        addresses = {node.name: [each.ip for each in node.addresses] for node in self._lab.topology.nodes}
-        return {
-            cidr: frozenset(each for each in addresses[name] if each.version == 4)
-            for name, cidrs in read_pod_cidrs(self._lab.stores.user).items()
-            for cidr in cidrs
-            if Family.of(cidr) is Family.IPV4
-        }
 
     def _established(self) -> int:
         listing: Mapping[str, Any] = json.loads(

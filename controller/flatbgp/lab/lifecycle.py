@@ -24,7 +24,7 @@ from flatbgp.lab.processes import Process, stop_all
 from flatbgp.lab.state import LAB_DIRECTORY, LabState, load, save
 from flatbgp.lab.topology import Node, Router, Topology, derive
 from flatbgp.lab.waiting import DeadlineExceeded, wait_until
-from flatbgp.resources.ip import IPAddress, IPNetwork
+from flatbgp.resources.ip import Family, IPAddress, IPNetwork
 
 PREFIX = "flatbgp-"
 """Of the namespaces' names: ``ip netns exec flatbgp-node-01 ...``."""
@@ -74,15 +74,6 @@ def check_machine() -> None:
 def flatbgp(*arguments: str) -> str:
     """Run a ``flatbgp`` command to its end and return what it printed."""
     return run((*_FLATBGP, *arguments))
-
-
-def read_pod_cidrs(store: str) -> dict[str, tuple[IPNetwork, ...]]:
-    """Return the pod CIDRs of every Node in a store."""
-    listing = json.loads(flatbgp("get", "nodes", "-o", "json", "--store", store))
-    return {
-        item["metadata"]["name"]: tuple(ip_network(cidr) for cidr in item.get("spec", {}).get("podCIDRs") or ())
-        for item in listing["items"]
-    }
 
 
 class Lab:
@@ -159,27 +150,48 @@ class Lab:
         """
         names = {node.name for node in self.topology.nodes}
 
-        def have_all(found: Mapping[str, tuple[IPNetwork, ...]]) -> bool:
-            return all(found.get(name) for name in names)
+        def settled(found: Mapping[str, tuple[IPNetwork, ...]]) -> bool:
+            return all(found.get(name) for name in names) or bool(self.ended())
 
         with suppress(DeadlineExceeded):  # a node that no ClusterCIDRConfig selects stays without: that is no failure
             wait_until(
                 "pod CIDRs on every Node",
-                lambda: read_pod_cidrs(self.stores.user),
-                have_all,
+                self.pod_cidrs,
+                settled,
                 deadline=deadline,
                 interval=0.2,
             )
-        found = read_pod_cidrs(self.stores.user)
+        found = self.pod_cidrs()
         return {name: self.network.add_pods(name, found[name]) for name in sorted(names) if found.get(name)}
+
+    def pod_cidrs(self) -> dict[str, tuple[IPNetwork, ...]]:
+        """Return the pod CIDRs of every Node on the user cluster."""
+        listing = json.loads(flatbgp("get", "nodes", "-o", "json", "--store", self.stores.user))
+        return {
+            item["metadata"]["name"]: tuple(ip_network(cidr) for cidr in item.get("spec", {}).get("podCIDRs") or ())
+            for item in listing["items"]
+        }
+
+    def expected_routes(self, family: Family) -> dict[IPNetwork, frozenset[IPAddress]]:
+        """Return what every router must have: each Node's pod CIDRs by way of the Node's own address."""
+        addresses = {node.name: [each.ip for each in node.addresses] for node in self.topology.nodes}
+        return {
+            cidr: frozenset(each for each in addresses[name] if Family.of(each) is family)
+            for name, cidrs in self.pod_cidrs().items()
+            for cidr in cidrs
+            if Family.of(cidr) is family
+        }
 
     def finish(self) -> None:
         """Record that the lab is up; raise :class:`LabError` when something in it has ended already."""
-        for process in (*self.gobgpds.values(), *self.roles.values()):
-            if not process.alive:
-                raise LabError(f"{process.record.name} ended: {process.output.strip()[-1000:] or 'it said nothing'}")
+        for process in self.ended():
+            raise LabError(f"{process.record.name} ended: {process.output.strip()[-1000:] or 'it said nothing'}")
         self._state = replace(self._state, ready=True)
         save(self.directory, self._state)
+
+    def ended(self) -> list[Process]:
+        """Return the processes that have ended by themselves."""
+        return [process for process in (*self.gobgpds.values(), *self.roles.values()) if not process.alive]
 
     def admin_options(self) -> tuple[str, ...]:
         """Return the options of ``flatbgp admin``."""
