@@ -92,15 +92,12 @@ class ClusterCIDRConfigSpec:
 def _rules(spec: ClusterCIDRConfigSpec) -> Iterable[Fault]:
     if spec.ipv4 is None and spec.ipv6 is None:
         yield Fault("has no range: at least one of ipv4 and ipv6 is needed")
+    faults: list[Fault] = []
     for name, blocks, family in (("ipv4", spec.ipv4, Family.IPV4), ("ipv6", spec.ipv6, Family.IPV6)):
         if blocks is not None:
-            yield from _range_rules(name, blocks, family)
-    if (
-        spec.ipv4 is not None
-        and spec.ipv6 is not None
-        and (Family.of(spec.ipv4.cidr), Family.of(spec.ipv6.cidr)) == (Family.IPV4, Family.IPV6)
-        and spec.ipv4.host_bits != spec.ipv6.host_bits
-    ):
+            faults.extend(_range_rules(name, blocks, family))
+    yield from faults
+    if not faults and spec.ipv4 and spec.ipv6 and spec.ipv4.host_bits != spec.ipv6.host_bits:
         equal = 128 - spec.ipv4.host_bits
         yield Fault(
             f"leaves {spec.ipv6.host_bits} host bits, the IPv4 block {spec.ipv4.host_bits}: both must be equal;"

@@ -134,5 +134,5 @@ Community = Annotated[
     str, Rule("ASN:value, each 0 to 65535, or a well-known name (RFC 1997)", community_problem), Length(1, 32)
 ]
 LargeCommunity = Annotated[
-    str, Rule("ASN:value:value, each 0 to 4294967295 (RFC 8092)", large_community_problem), Length(5, 32)
+    str, Rule("ASN:value:value, each 0 to 4294967295 (RFC 8092)", large_community_problem), Length(1, 32)
 ]

@@ -31,12 +31,16 @@ _SET_BY_STORES = frozenset(
 )
 
 
+def _namespace_problem(namespace: str) -> str | None:
+    return namespace_problem(namespace) if namespace else None  # an empty one is a missing one
+
+
 @dataclass(frozen=True, slots=True)
 class WrittenMeta:
     """The metadata that a manifest decides; the rest is the store's and ignored."""
 
     name: Annotated[ObjectName, Doc("the object's name")]
-    namespace: Annotated[str, Rule("a namespace", namespace_problem), Doc("the object's namespace")] = ""
+    namespace: Annotated[str, Rule("a namespace", _namespace_problem), Doc("the object's namespace")] = ""
     labels: Annotated[Labels, Doc("labels")] = field(default_factory=dict)
     annotations: Annotated[
         Mapping[str, str], KeyRule(Rule("an annotation key", label_key_problem)), Doc("annotations")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from flatbgp.resources.faults import Fault, shown
 from flatbgp.resources.forms import PodRange, pod_range_problem
-from flatbgp.resources.ip import Family, IPAddress
+from flatbgp.resources.ip import Family, IPAddress, IPNetwork
 from flatbgp.resources.kind import Column, Kind
 from flatbgp.resources.parsing import Malformed, host_problem, parse_address, parse_network
 from flatbgp.resources.reading import Unknown, prefix, reader_of
@@ -131,6 +131,16 @@ def _single_faults(single: Any, ranges: Any) -> Iterator[Fault]:
     except Malformed as problem:
         yield Fault(str(problem), path, shown(single))
         return
-    if type(ranges) is list and ranges and (type(ranges[0]) is not str or single != ranges[0]):
-        wrong = pod_range_problem(network) or f"must be the first of podCIDRs: {shown(ranges[0])}"
-        yield Fault(wrong, path, shown(single))
+    if not ranges:
+        wrong = pod_range_problem(network)
+        if wrong is not None:
+            yield Fault(wrong, path, shown(single))
+    elif type(ranges) is list and type(ranges[0]) is str and _is_other(ranges[0], network):
+        yield Fault(f"must be the first of podCIDRs, {ranges[0]}", path, shown(single))
+
+
+def _is_other(text: str, network: IPNetwork) -> bool:
+    try:
+        return parse_network(text) != network
+    except Malformed:  # a fault of podCIDRs, told there
+        return False

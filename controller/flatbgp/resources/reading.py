@@ -93,7 +93,7 @@ def unknown_field(name: str, names: list[str]) -> Fault:
 def path_name(name: str) -> str:
     """Return a field's name as it stands in a path: quoted in brackets when it has dots or such."""
     plain = name.replace("-", "").replace("_", "")
-    return name[:100] if plain.isalnum() and name.isascii() else f'["{name[:100]}"]'
+    return name[:100] if plain.isalnum() and name.isascii() else f"[{shown(name)}]"
 
 
 def wrong_type(expected: str, value: Any) -> Fault:

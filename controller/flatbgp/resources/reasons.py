@@ -100,6 +100,16 @@ class Reason(StrEnum):
         "The range was deleted while nodes still use it; it goes when they are gone.",
         "Remove the nodes that the message names, or create the object again.",
     )
+    OVERLAPPING = (
+        "Overlapping",
+        "The range overlaps Service ranges, node addresses or another range; blocks that touch them are not given.",
+        "Nothing if that was meant; else make the object again with another range.",
+    )
+    POD_CIDR_CONFLICT = (
+        "PodCIDRConflict",
+        "Two Nodes have the same pod CIDR; it is announced for the older one only.",
+        "Make the younger Node again without podCIDRs.",
+    )
     CIDR_NOT_AVAILABLE = (
         "CIDRNotAvailable",
         "No ClusterCIDRConfig that selects the node has a free block.",

@@ -1,0 +1,615 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from resource_samples import SAMPLES, Document, broken, put, sample
+
+from flatbgp.resources import kinds
+from flatbgp.resources.bgppeer import BGP_PEER
+from flatbgp.resources.codec import decode
+from flatbgp.resources.faults import Fault, Severity, errors, shown
+from flatbgp.resources.kind import Kind
+from flatbgp.resources.meta import Key
+from flatbgp.resources.validate import check_files
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def check(*documents: Document) -> tuple[Fault, ...]:
+    text = "\n---\n".join(json.dumps(document) for document in documents)
+    return check_files([("f.yaml", text.encode())]).faults
+
+
+def check_text(text: str) -> list[str]:
+    return [str(fault) for fault in check_files([("f.yaml", text.encode())]).faults]
+
+
+def problems(document: Document) -> dict[str, str]:
+    return {fault.path: fault.problem for fault in check(document)}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_sample_is_right(name: str) -> None:
+    assert errors(check(sample(name))) == ()
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_examples_of_the_guide_are_right(path: Path) -> None:
+    checked = check_files([(path.name, path.read_bytes())])
+    assert checked.faults == ()
+    assert checked.manifests
+
+
+def test_a_manifest_says_where_it_comes_from_and_keeps_its_document() -> None:
+    files = [
+        ("a.yaml", json.dumps(sample("peer")).encode()),
+        ("-", b"---\n---\n" + json.dumps(sample("node")).encode()),
+    ]
+    peer, node = check_files(files).manifests
+    assert (peer.kind, peer.key, peer.source, peer.index) == (BGP_PEER, Key("cluster-bm", "bgppeer1"), "a.yaml", 1)
+    assert peer.document == SAMPLES["peer"]
+    assert (node.key, node.source, node.index) == (Key("", "node-01"), "-", 2)
+
+
+# Every kind's fields -----------------------------------------------------------------------------------------------
+
+_BAD_FIELDS: list[tuple[str, str, Any, str]] = [
+    # AS numbers
+    ("peer", "spec.localASN", 0, "RFC 7607"),
+    ("peer", "spec.localASN", 23456, "AS_TRANS"),
+    ("peer", "spec.peerASN", 65535, "reserved"),
+    ("peer", "spec.peerASN", 4294967295, "reserved"),
+    ("peer", "spec.peerASN", 4294967296, "must be 0 to 4294967295"),
+    ("peer", "spec.peerASN", -1, "must be 0 to 4294967295"),
+    ("peer", "spec.peerASN", "65002", "not a string (no quotes)"),
+    ("peer", "spec.peerASN", True, "must be a whole number, not true or false"),
+    ("peer", "spec.peerASN", 65002.0, "must be a whole number"),
+    ("peer", "spec.peerASN", [65002], "not a list"),
+    ("peer", "spec.peerASN", {}, "not an object"),
+    ("peer", "spec.peerASN", None, "is missing"),
+    # addresses
+    ("peer", "spec.peerIP", "10.0.1.254/24", "has a mask"),
+    ("peer", "spec.peerIP", " 10.0.1.254", "has a blank"),
+    ("peer", "spec.peerIP", "10.0.1.254 ", "has a blank"),
+    ("peer", "spec.peerIP", "010.0.1.254", "leading zero"),
+    ("peer", "spec.peerIP", "10.0.1.08", "leading zero"),
+    ("peer", "spec.peerIP", "10.0.1", "is not an IP address"),
+    ("peer", "spec.peerIP", "10.0.1.256", "must be 0 to 255"),
+    ("peer", "spec.peerIP", "", "is empty"),
+    ("peer", "spec.peerIP", "router", "is not an IP address"),
+    ("peer", "spec.peerIP", "\u0661\u0660.0.0.1", "is not an IP address"),
+    ("peer", "spec.peerIP", "0.0.0.0", "unspecified"),
+    ("peer", "spec.peerIP", "0.1.2.3", "0.0.0.0/8"),
+    ("peer", "spec.peerIP", "127.0.0.1", "loopback"),
+    ("peer", "spec.peerIP", "224.0.0.5", "multicast"),
+    ("peer", "spec.peerIP", "255.255.255.255", "broadcast"),
+    ("peer", "spec.peerIP", "::", "unspecified"),
+    ("peer", "spec.peerIP", "::1", "loopback"),
+    ("peer", "spec.peerIP", "ff02::1", "multicast"),
+    ("peer", "spec.peerIP", "fe80::1", "link-local"),
+    ("peer", "spec.peerIP", "fe80::1%eth0", "zone"),
+    ("peer", "spec.peerIP", "::ffff:10.0.0.1", "write 10.0.0.1"),
+    ("peer", "spec.peerIP", 167772161, "must be an IP address"),
+    ("group", "spec.floatingIPs", ["10.0.1.100", "127.0.0.1"], "loopback"),
+    ("group", "spec.floatingIPs", "10.0.1.100", "must be a list, not a string"),
+    ("group", "spec.floatingIPs", None, "is missing"),
+    # other numbers
+    ("peer", "spec.sessions", 0, "must be 1 to"),
+    ("peer", "spec.sessions", "2", "no quotes"),
+    ("peer", "spec.sessions", True, "must be a whole number"),
+    ("peer", "spec.sessions", 1.5, "must be a whole number"),
+    ("peer", "spec.med", 4294967296, "must be 0 to 4294967295"),
+    ("peer", "spec.localPref", -1, "must be 0 to 4294967295"),
+    ("peer", "spec.prefixLimit", 0, "must be 1 to"),
+    # booleans
+    ("peer", "spec.ebgpMultihop", "true", "must be true or false, not a string"),
+    ("peer", "spec.ebgpMultihop", 1, "must be true or false"),
+    ("mode", "spec.enableBGPIPv4", "yes", "must be true or false"),
+    ("cluster", "spec.clusterNetwork.flatIPv4", "true", "must be true or false"),
+    ("cluster", "spec.clusterNetwork.services.cidrBlocks", ["10.96.0.1/12"], "the range is 10.96.0.0/12"),
+    # timers
+    ("peer", "spec.timers.holdTimeSeconds", 0, "no keepalives"),
+    ("peer", "spec.timers.holdTimeSeconds", 2, "must be 3 to 65535"),
+    ("peer", "spec.timers.holdTimeSeconds", 65536, "must be 0 to 65535"),
+    ("peer", "spec.timers.keepAliveTimeSeconds", 11, "at most a third of the hold time of 30 s, which is 10"),
+    ("peer", "spec.timers.keepAliveTimeSeconds", 0, "must be 1 to"),
+    ("peer", "spec.timers.connectRetryTimeSeconds", 0, "must be 1 to"),
+    ("peer", "spec.gracefulRestart.restartTimeSeconds", 4096, "must be 1 to 4095"),
+    ("peer", "spec.gracefulRestart.restartTimeSeconds", 0, "must be 1 to 4095"),
+    ("peer", "spec.gracefulRestart.restartTimeSeconds", 10, "must exceed the worst take-over of"),
+    ("peer", "spec.gracefulRestart.deferralTimeSeconds", 60, "less than the restart time of 60 s"),
+    ("peer", "spec.gracefulRestart.deferralTimeSeconds", 0, "must be 1 to"),
+    # communities
+    ("peer", "spec.communities", ["65536:1"], "use largeCommunities"),
+    ("peer", "spec.communities", ["65000"], "write ASN:value"),
+    ("peer", "spec.communities", ["no_export"], "did you mean no-export?"),
+    ("peer", "spec.communities", ["01:1"], "write ASN:value"),
+    ("peer", "spec.communities", [65000], "put it in quotes"),
+    ("peer", "spec.communities", ["1:2", "1:2"], "is there twice"),
+    ("peer", "spec.largeCommunities", ["1:2"], "write ASN:value:value"),
+    ("peer", "spec.largeCommunities", ["1:2:4294967296"], "write ASN:value:value"),
+    ("peer", "spec.passwordSecretRef.name", "Not A Name", "is no object name"),
+    ("peer", "spec.passwordSecretRef", {}, "is missing"),
+    ("peer", "spec", None, "is missing"),
+    ("peer", "spec", [], "must be an object, not a list"),
+    # ranges
+    ("config", "spec.ipv4.cidr", "222.2.0.1/16", "the range is 222.2.0.0/16"),
+    ("config", "spec.ipv4.cidr", "222.2.0.0", "has no prefix length"),
+    ("config", "spec.ipv4.cidr", "222.2.0.0/255.255.0.0", "plain prefix length"),
+    ("config", "spec.ipv4.cidr", "222.2.0.0/016", "plain prefix length"),
+    ("config", "spec.ipv4.cidr", "222.2.0.0/33", "above 32"),
+    ("config", "spec.ipv4.cidr", "222.2.0.0 /16", "has a blank"),
+    ("config", "spec.ipv4.cidr", "/16", "is no range"),
+    ("config", "spec.ipv4.cidr", "2222:3::/112", "belongs under ipv6"),
+    ("config", "spec.ipv6.cidr", "222.2.0.0/16", "belongs under ipv4"),
+    ("config", "spec.ipv4.cidr", "224.0.0.0/8", "multicast"),
+    ("config", "spec.ipv4.cidr", "127.0.0.0/16", "loopback"),
+    ("config", "spec.ipv4.cidr", "0.0.0.0/0", "unicast"),
+    ("config", "spec.ipv6.cidr", "fe80::/64", "link-local"),
+    ("config", "spec.ipv6.cidr", "::/0", "unicast"),
+    ("config", "spec.ipv4.perNodeMaskSize", 15, "must be 16 (the mask of 222.2.0.0/16) to 32"),
+    ("config", "spec.ipv4.perNodeMaskSize", 33, "must be 16"),
+    ("config", "spec.ipv4.perNodeMaskSize", "24", "no quotes"),
+    ("config", "spec.ipv6.perNodeMaskSize", 111, "must be 112"),
+    ("config", "spec.ipv6.perNodeMaskSize", 129, "must be 0 to 128"),
+    ("config", "spec.ipv6.perNodeMaskSize", 121, "120 goes with the IPv4 mask 24"),
+    ("config", "spec.nodeSelector.matchLabels", {"pool": 3}, "put it in quotes"),
+    ("config", "spec.nodeSelector.matchExpressions", [{"key": "a", "operator": "in"}], "did you mean In?"),
+    ("config", "spec.nodeSelector.matchExpressions", [{"key": "a", "operator": "In"}], "needs at least one value"),
+    ("config", "spec.nodeSelector.matchExpressions", [{"key": "a", "operator": "Exists", "values": ["x"]}], "no values"),
+    ("mode", "spec.peerSelector", {"flatip-peer": True}, "put it in quotes"),
+    ("mode", "spec.peerSelector", {"matchLabels": {"a": "b"}}, "must be a string, not an object"),
+    ("mode", "spec.peerSelector", [], "not a list"),
+    ("mode", "spec.peerSelector", {"a b": "x"}, "is no key"),
+    ("node", "spec.podCIDRs", ["222.2.0.1/24"], "the range is 222.2.0.0/24"),
+    ("node", "spec.podCIDR", "222.2.1.0/24", "must be the first of podCIDRs"),
+    ("node", "status.addresses", [{"type": "InternalIP", "address": "10.0.1.1/24"}], "has a mask"),
+    ("node", "status.addresses", [{"type": "InternalIP"}], "is missing"),
+    ("node", "status", [], "must be an object"),
+    ("route", "spec.nextHop", "2001:db8::1", "of the prefix's family"),
+    # metadata
+    ("peer", "metadata", None, "is missing"),
+    ("peer", "metadata", "x", "must be an object"),
+    ("peer", "metadata.name", None, "is missing"),
+    ("peer", "metadata.name", "", "is empty"),
+    ("peer", "metadata.name", "Peer", "is no object name"),
+    ("peer", "metadata.name", "-peer", "is no object name"),
+    ("peer", "metadata.name", "a..b", "is no object name"),
+    ("peer", "metadata.name", "a" * 254, "has 254 characters"),
+    ("peer", "metadata.name", 7, "put it in quotes"),
+    ("peer", "metadata.namespace", None, "is missing; it is the cluster namespace"),
+    ("peer", "metadata.namespace", "", "is missing"),
+    ("peer", "metadata.namespace", "a.b", "is no namespace name"),
+    ("peer", "metadata.namespace", "a" * 64, "has 64 characters"),
+    ("peer", "metadata.labels", {"flatip-peer": True}, "put it in quotes"),
+    ("peer", "metadata.labels", {"a": "b c"}, "is no label value"),
+    ("peer", "metadata.labels", {"a": "x" * 64}, "is no label value"),
+    ("peer", "metadata.labels", {"-a": "b"}, "is no key"),
+    ("peer", "metadata.labels", {"a/b/c": "d"}, "is no key"),
+    ("peer", "metadata.labels", {"UPPER.example/a": "d"}, "is no key"),
+    ("peer", "metadata.labels", ["a"], "not a list"),
+    ("peer", "metadata.annotations", {"a": 1}, "put it in quotes"),
+    ("peer", "metadata.annotations", {"a": "x" * 300_000}, "larger than 256 KiB"),
+    ("peer", "metadata.finalizers", ["a b"], "is no key"),
+    ("user-mode", "metadata.namespace", "kube-system", "must not be there"),
+    ("node", "metadata.namespace", "default", "must not be there"),
+    ("mode", "metadata.name", "other", "must be default"),
+    ("user-mode", "metadata.name", "other", "must be default"),
+    ("group", "metadata.name", "other", "must be default"),
+    # which kind
+    ("peer", "apiVersion", "networking.gke.io/v1beta1", "it is networking.gke.io/v1"),
+    ("mode", "apiVersion", "networking.gke.io/v1", "networking.gke.io/v1alpha1?"),
+    ("peer", "kind", "BgpPeer", "did you mean BGPPeer?"),
+    ("peer", "kind", "Deployment", "known kinds: Cluster"),
+    ("peer", "kind", None, "is missing; known kinds"),
+    ("peer", "apiVersion", None, "is missing; known kinds"),
+    ("peer", "apiVersion", 1, "must be a string"),
+    ("peer", "kind", ["BGPPeer"], "must be a string"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "path", "value", "expected"), _BAD_FIELDS)
+def test_a_bad_field_is_told_with_its_path_and_what_would_be_right(
+    name: str, path: str, value: Any, expected: str
+) -> None:
+    faults = errors(check(broken(name, path, value)))
+    assert len(faults) == 1, faults
+    assert faults[0].path.startswith(path)
+    assert expected in faults[0].problem
+    assert faults[0].source == "f.yaml"
+    assert faults[0].document == 1
+
+
+_GOOD_FIELDS: list[tuple[str, str, Any]] = [
+    ("peer", "spec.peerASN", 4294967294),
+    ("peer", "spec.peerASN", 64512),
+    ("peer", "spec.peerIP", "2001:db8::1"),
+    ("peer", "spec.peerIP", "fd00::1"),
+    ("peer", "spec.peerIP", "192.0.2.1"),
+    ("peer", "spec.peerIP", "169.254.1.1"),
+    ("peer", "spec.timers", {"holdTimeSeconds": 9}),
+    ("peer", "spec.timers", {"holdTimeSeconds": 9, "keepAliveTimeSeconds": 3}),
+    ("peer", "spec.timers", {}),
+    ("peer", "spec.gracefulRestart", {"enabled": False, "restartTimeSeconds": 1}),
+    ("peer", "spec.gracefulRestart", {"restartTimeSeconds": 4095, "deferralTimeSeconds": 120}),
+    ("peer", "spec.communities", ["65000:10", "no-export", "0:0"]),
+    ("peer", "spec.largeCommunities", ["4294967295:0:1"]),
+    ("peer", "spec.med", 0),
+    ("peer", "spec.passwordSecretRef", {"name": "router-1"}),
+    ("peer", "metadata.namespace", "kube-system"),
+    ("peer", "metadata.name", "a.b-c.d"),
+    ("peer", "metadata.labels", {"example.com/a_b.c": "", "x": "Y_1"}),
+    ("peer", "metadata.resourceVersion", "17"),
+    ("peer", "status", {"sessions": "whatever a kubectl get -o yaml brought along"}),
+    ("group", "spec.floatingIPs", []),
+    ("mode", "spec.peerSelector", {"a": "b", "c": "d"}),
+    ("mode", "spec.enableBGPIPv6", None),
+    ("config", "spec.ipv6", None),
+    ("config", "spec.ipv4", None),
+    ("config", "spec.ipv6", {"cidr": "2001:db8::/104", "perNodeMaskSize": 120}),
+    ("config", "spec.nodeSelector", {"matchExpressions": [{"key": "a", "operator": "Exists"}]}),
+    ("cluster", "spec.nodeConfig", {"podDensity": {"maxPodsPerNode": 110}}),
+    ("cluster", "spec.clusterNetwork.bundledIngress", True),
+    ("cluster", "status", {"anything": 1}),
+    ("node", "spec.taints", [{"key": "a", "effect": "NoSchedule"}]),
+    ("node", "spec.podCIDRs", ["10.1.0.0/24", "10.2.0.0/24"]),
+    ("node", "spec.podCIDRs", None),
+    ("secret", "immutable", True),
+]
+
+
+@pytest.mark.parametrize(("name", "path", "value"), _GOOD_FIELDS)
+def test_a_good_field_is_taken(name: str, path: str, value: Any) -> None:
+    document = broken(name, path, value)
+    if path == "spec.podCIDRs":
+        put(document, "spec.podCIDR", value[0] if value else None)
+    assert check(document) == ()
+
+
+@pytest.mark.parametrize(
+    ("cidr", "mask", "right"),
+    [
+        ("2001:db8::/64", 80, True),
+        ("2001:db8::/64", 81, False),
+        ("2001:db8::/48", 112, False),
+        ("2001:db8::/48", 64, True),
+    ],
+)
+def test_an_ipv6_range_is_split_into_at_most_65536_blocks(cidr: str, mask: int, right: bool) -> None:
+    faults = check(broken("config", "spec", {"ipv6": {"cidr": cidr, "perNodeMaskSize": mask}}))
+    assert bool(faults) is not right
+    if faults:
+        assert "at most 2^16" in faults[0].problem
+
+
+def test_an_ipv4_range_may_be_split_further() -> None:
+    assert check(broken("config", "spec", {"ipv4": {"cidr": "10.0.0.0/8", "perNodeMaskSize": 30}})) == ()
+
+
+def test_a_config_needs_a_range() -> None:
+    assert "at least one of ipv4 and ipv6" in check(broken("config", "spec", {}))[0].problem
+
+
+@pytest.mark.parametrize(
+    ("addresses", "index"),
+    [
+        (["10.0.1.100", "10.0.1.100"], 1),
+        (["2001:db8::1", "10.0.1.100", "2001:DB8:0::1"], 2),
+        (["2001:db8::1", "2001:0db8:0000:0000:0000:0000:0000:0001"], 1),
+    ],
+)
+def test_no_floating_ip_twice_in_any_spelling(addresses: list[str], index: int) -> None:
+    faults = check(broken("group", "spec.floatingIPs", addresses))
+    assert [fault.path for fault in faults] == [f"spec.floatingIPs[{index}]"]
+    assert "is there twice: the same as [0]" in faults[0].problem
+
+
+# Unknown fields ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "right"),
+    [
+        ("peer", "spec.peerAsn", "peerASN"),
+        ("peer", "spec.session", "sessions"),
+        ("peer", "spec.ebgpMultiHop", "ebgpMultihop"),
+        ("peer", "spec.timers.holdTime", "holdTimeSeconds"),
+        ("peer", "spec.gracefulRestart.restartTime", "restartTimeSeconds"),
+        ("peer", "spec.passwordSecretRef.nam", "name"),
+        ("peer", "metadata.label", "labels"),
+        ("peer", "metdata", "metadata"),
+        ("group", "spec.floatingIps", "floatingIPs"),
+        ("mode", "spec.enableBgpIpv4", "enableBGPIPv4"),
+        ("config", "spec.ipv4.perNodeMask", "perNodeMaskSize"),
+        ("config", "spec.nodeSelectors", "nodeSelector"),
+        ("config", "spec.nodeSelector.matchLabel", "matchLabels"),
+    ],
+)
+def test_an_unknown_field_is_refused_at_any_depth_with_the_nearest_right_name(name: str, path: str, right: str) -> None:
+    document = broken(name, path, "x")
+    if path.endswith(".nam"):
+        put(document, "spec.passwordSecretRef.name", "y")
+    faults = check(document)
+    assert [(fault.path, fault.problem) for fault in faults] == [(path, f"unknown field; did you mean {right}?")]
+
+
+def test_an_unknown_field_like_no_other_brings_the_known_ones() -> None:
+    assert problems(broken("group", "spec.zzz", 1)) == {"spec.zzz": "unknown field; known here: floatingIPs"}
+
+
+@pytest.mark.parametrize(
+    ("path", "right"),
+    [
+        ("spec.clusterNetwork.flatIpv4", "spec.clusterNetwork.advancedNetworking"),
+        ("spec.flatIPv4", "spec.clusterNetwork.flatIPv4"),
+        ("spec.network.flatipv4", "spec.clusterNetwork.flatIPv4"),
+        ("spec.clusterNetworks", "spec.clusterNetwork"),
+    ],
+)
+def test_a_near_miss_in_a_cluster_is_a_warning_and_the_field_is_kept(path: str, right: str) -> None:
+    document = sample("cluster")
+    if path == "spec.clusterNetwork.flatIpv4":
+        del document["spec"]["clusterNetwork"]["flatIPv4"]
+        right = "spec.clusterNetwork.flatIPv4"
+    put(document, path, True)
+    checked = check_files([("f", json.dumps(document).encode())])
+    assert [(fault.path, fault.severity) for fault in checked.faults] == [(path, Severity.WARNING)]
+    assert f"did you mean {right}?" in checked.faults[0].problem
+    assert checked.manifests[0].document == document
+
+
+# All at once, and how it is told -----------------------------------------------------------------------------------
+
+
+def test_all_faults_of_all_documents_are_found_at_once() -> None:
+    first = broken("peer", "spec", {"localASN": 0, "peerASN": "x", "peerIP": "1.2.3", "sesions": 2, "timers": {"x": 1}})
+    second = broken("group", "spec.floatingIPs", ["1.2.3.4", "1.2.3.4", "::1"])
+    faults = check(first, sample("mode"), second)
+    assert [(fault.document, fault.path) for fault in faults] == [
+        (1, "spec.localASN"),
+        (1, "spec.peerASN"),
+        (1, "spec.peerIP"),
+        (1, "spec.timers.x"),
+        (1, "spec.sesions"),
+        (3, "spec.floatingIPs[1]"),
+        (3, "spec.floatingIPs[2]"),
+    ]
+
+
+def test_a_file_with_an_error_yields_the_manifests_of_its_right_documents() -> None:
+    text = "\n---\n".join(json.dumps(d) for d in (broken("peer", "spec.peerIP", "x"), sample("group")))
+    checked = check_files([("f", text.encode())])
+    assert [manifest.kind.name for manifest in checked.manifests] == ["NetworkGatewayGroup"]
+    assert len(checked.faults) == 1
+
+
+def test_a_rule_between_fields_is_told_beside_a_bad_field_elsewhere() -> None:
+    faults = check(put(broken("peer", "spec.timers", {"keepAliveTimeSeconds": 20}), "spec.sessions", 0))
+    assert [fault.path for fault in faults] == ["spec.sessions", "spec.timers.keepAliveTimeSeconds"]
+
+
+def test_a_rule_between_fields_does_not_judge_the_default_of_a_bad_one() -> None:
+    faults = check(broken("peer", "spec.timers", {"holdTimeSeconds": "60", "keepAliveTimeSeconds": 20}))
+    assert [fault.path for fault in faults] == ["spec.timers.holdTimeSeconds"]
+
+
+def test_a_fault_names_file_document_object_field_value_and_cure() -> None:
+    text = json.dumps(broken("peer", "spec.peerIP", "10.0.1.254/24"))
+    (fault,) = check_text(f"---\n---\n{text}")
+    assert fault == (
+        'f.yaml: document 2: BGPPeer cluster-bm/bgppeer1: spec.peerIP: "10.0.1.254/24" has a mask;'
+        " write the address alone, as in 10.0.1.254"
+    )
+
+
+def test_a_member_of_a_list_is_told_by_its_place() -> None:
+    listed = {"apiVersion": "v1", "kind": "List", "items": [sample("group"), broken("peer", "spec.sessions", 0)]}
+    (fault,) = check(listed)
+    assert fault.path == "items[1].spec.sessions"
+    assert fault.subject == "BGPPeer cluster-bm/bgppeer1"
+
+
+@pytest.mark.parametrize("value", ["x" * 1000, ["y"] * 1000, {"z": "w" * 1000}, "\u0000\n\u202e" * 100])
+def test_a_value_is_cut_at_100_characters_and_printable(value: Any) -> None:
+    (fault,) = check(broken("peer", "spec.peerIP", value))
+    assert fault.value is not None
+    assert len(fault.value) <= 100
+    assert str(fault).isprintable()
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=50))
+def test_any_value_can_be_shown(value: Any) -> None:
+    assert len(shown(value)) <= 100
+    assert shown(value).isprintable()
+
+
+def test_two_documents_for_one_object_are_refused() -> None:
+    (fault,) = check(sample("peer"), sample("group"), broken("peer", "spec.sessions", 1))
+    assert (fault.document, fault.subject) == (3, "BGPPeer cluster-bm/bgppeer1")
+    assert "first in document 1" in fault.problem
+
+
+def test_one_name_in_two_groups_or_namespaces_is_no_repetition() -> None:
+    assert (
+        errors(check(sample("mode"), sample("user-mode"), sample("group"), broken("group", "metadata.namespace", "b")))
+        == ()
+    )
+
+
+def test_a_repetition_in_another_file_names_that_file() -> None:
+    content = json.dumps(sample("peer")).encode()
+    (fault,) = check_files([("a.yaml", content), ("b.yaml", content)]).faults
+    assert (fault.source, fault.problem) == ("b.yaml", "is there twice: first in document 1 of a.yaml; remove one")
+
+
+# YAML's words ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('sessions: "2"', "not a string (no quotes)"),
+        ("sessions: yes", "write true"),
+        ("sessions: 010", 'write 8, or "010" in quotes if the text is meant'),
+        ("sessions: 1_0", "write 10"),
+        ("sessions: 0x2", "write 2"),
+        ("sessions: 2.0", "must be a whole number"),
+        ("sessions: 2024-01-01", "must be a whole number, not a string"),
+        ("ebgpMultihop: yes", "must be true or false; write true"),
+        ("ebgpMultihop: off", "must be true or false; write false"),
+        ('ebgpMultihop: "true"', "must be true or false, not a string"),
+    ],
+)
+def test_words_that_yaml_readers_differ_on_are_refused_with_advice(line: str, expected: str) -> None:
+    text = f"""
+apiVersion: networking.gke.io/v1
+kind: BGPPeer
+metadata: {{name: a, namespace: b}}
+spec:
+  localASN: 1
+  peerASN: 2
+  peerIP: 10.0.0.1
+  {line}
+"""
+    (fault,) = check_text(text)
+    assert expected in fault
+
+
+def test_labels_need_quotes_around_what_yaml_takes_for_something_else() -> None:
+    faults = check_text(
+        """
+apiVersion: networking.gke.io/v1
+kind: BGPPeer
+metadata: {name: a, namespace: b, labels: {x: true, y: yes, z: 1, q: null, ok: "true", date: 2024-01-01}}
+spec: {localASN: 1, peerASN: 2, peerIP: 10.0.0.1, communities: [65000:10, 1:20]}
+"""
+    )
+    assert [fault.split(": ")[3] for fault in faults] == [f"metadata.labels.{name}" for name in "xyzq"]
+
+
+def test_fields_of_a_cluster_that_we_do_not_read_are_kept_as_kubectl_would() -> None:
+    text = """
+apiVersion: baremetal.cluster.gke.io/v1
+kind: Cluster
+metadata: {name: bm, namespace: c}
+spec: {a: yes, b: 010}
+"""
+    checked = check_files([("f", text.encode())])
+    assert checked.faults == ()
+    assert checked.manifests[0].document["spec"] == {"a": True, "b": 8}
+
+
+# Secrets -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "expected"),
+    [
+        ({"data": {"password": "hunter2!"}}, "data.password", "must be base64"),
+        ({"data": {"password": ""}}, "data.password", "is empty"),
+        ({"data": {"password": "aHVudGVyMgo="}}, "data.password", "ends in a line break"),
+        ({"data": {"password": "//79"}}, "data.password", "must be UTF-8"),
+        ({"data": {"password": "AGh1bnRlcjI="}}, "data.password", "null character"),
+        ({"data": {"password": 7}}, "data.password", "put it in quotes"),
+        ({"data": "hunter2"}, "data", "must be an object"),
+        ({"data": None, "stringData": {"password": "hunter2" * 20}}, "data.password", "has 140 bytes"),
+        ({"type": ["hunter2"]}, "type", "must be a string"),
+    ],
+)
+def test_faults_of_a_secret_never_show_what_is_in_it(fields: dict[str, Any], path: str, expected: str) -> None:
+    faults = errors(check({**sample("secret"), **fields}))
+    assert [fault.path for fault in faults] == [path]
+    assert expected in faults[0].problem
+    for fault in faults:
+        assert "hunter2" not in str(fault)
+        assert "aHVudGVy" not in str(fault)
+
+
+@pytest.mark.parametrize(
+    "spec", [{"passwordSecretRef": "hunter2"}, {"passwordSecretRef": {"name": "hunter2!"}}, {"password": "hunter2"}]
+)
+def test_a_password_in_the_wrong_place_is_not_shown(spec: dict[str, Any]) -> None:
+    document = sample("peer")
+    document["spec"] |= spec
+    faults = check(document)
+    assert len(faults) == 1
+    assert "hunter2" not in str(faults[0])
+
+
+@pytest.mark.parametrize(
+    "values", [{"data": None, "stringData": {"password": "caf\u00e9"}}, {"data": {"password": "aHVu\ndGVyMg=="}}]
+)
+def test_passwords_are_read(values: dict[str, Any]) -> None:
+    assert check({**sample("secret"), **values}) == ()
+
+
+def test_string_data_goes_before_data() -> None:
+    document = {**sample("secret"), "stringData": {"password": "other"}}
+    kind: Kind[Any, Any] | None = kinds.of("v1", "Secret")
+    assert kind is not None
+    assert decode(kind, document).spec.password.reveal() == "other"
+
+
+def test_a_secret_that_no_bgppeer_can_use_is_a_warning() -> None:
+    assert [fault.severity for fault in check({**sample("secret"), "type": "Opaque"})] == [Severity.WARNING]
+    assert [fault.severity for fault in check({**sample("secret"), "data": {"username": "eA=="}})] == [Severity.WARNING]
+
+
+# Others ------------------------------------------------------------------------------------------------------------
+
+
+def test_local_pref_towards_an_ebgp_peer_is_a_warning_s56() -> None:
+    (fault,) = check(broken("peer", "spec.localPref", 200))
+    assert (fault.path, fault.severity) == ("spec.localPref", Severity.WARNING)
+    assert check(put(broken("peer", "spec.localPref", 200), "spec.peerASN", 65001)) == ()
+
+
+@pytest.mark.parametrize("name", ["session", "route"])
+def test_what_a_role_writes_is_pointed_out(name: str) -> None:
+    (fault,) = check(sample(name))
+    assert fault.severity is Severity.WARNING
+    assert "is written by the" in fault.problem
+
+
+def test_a_node_with_the_old_singular_field_gets_both() -> None:
+    document = broken("node", "spec", {"podCIDR": "10.1.0.0/24"})
+    (manifest,) = check_files([("f", json.dumps(document).encode())]).manifests
+    assert manifest.document["spec"] == {"podCIDR": "10.1.0.0/24", "podCIDRs": ["10.1.0.0/24"]}
+
+
+def test_the_arithmetic_of_the_restart_time_is_told() -> None:
+    problem = problems(broken("peer", "spec.gracefulRestart.restartTimeSeconds", 5))[
+        "spec.gracefulRestart.restartTimeSeconds"
+    ]
+    assert "10 s (a frozen gobgpd is given up)" in problem
+    assert "4 s (the new session is Established)" in problem
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=300)
+@given(data=st.data(), name=st.sampled_from(sorted(SAMPLES)), junk=_JSON)
+def test_junk_in_any_field_gives_faults_and_never_an_exception(data: st.DataObject, name: str, junk: Any) -> None:
+    document = sample(name)
+    place, depth = document, data.draw(st.integers(0, 4))
+    key = data.draw(st.sampled_from(sorted(place)))
+    while depth and isinstance(place[key], dict) and place[key]:
+        place, depth = place[key], depth - 1
+        key = data.draw(st.sampled_from(sorted(place)))
+    place[key] = junk
+    checked = check_files([("f", json.dumps(document).encode())])
+    assert bool(checked.manifests) is not bool(errors(checked.faults))
+    for fault in checked.faults:
+        assert "\n" not in str(fault)
+    for manifest in checked.manifests:
+        # What is accepted here is usable there: apply and the roles never disagree.
+        assert decode(manifest.kind, manifest.document).faults == ()
+        json.dumps(manifest.document).encode()
