@@ -21,6 +21,9 @@ FLAT_IPV4: Final = "flatbgp.io/flat-ipv4"
 SERVICES: Final = "flatbgp.io/services"
 """Annotation of a ClusterCIDRConfig's copy: the Cluster's Service ranges, comma-separated."""
 
+IN_USE_FINALIZER: Final = "flatbgp.io/in-use"
+"""Finalizer of a ClusterCIDRConfig on the user cluster, while a node has, or is about to get, a block of it."""
+
 USER_NAMESPACE: Final = "kube-system"
 """Where namespaced objects are on the user cluster."""
 

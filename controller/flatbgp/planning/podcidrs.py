@@ -115,12 +115,13 @@ class Allocator:
         self._reserved: tuple[Block, ...] = ()
         self._nodes: dict[str, _Held] = {}
         self._pending: dict[str, _Pending] = {}
+        self._foreign: set[str] = set()
 
     def configure(self, configs: Iterable[CIDRConfig], reserved: Iterable[IPNetwork]) -> None:
         """Set the configs (those without a valid spec are left out) and the ranges that no block may touch."""
         ordered = sorted(configs, key=lambda config: config.meta.name)
         self._configs = tuple(_Config(config, config.spec) for config in ordered if config.spec is not None)
-        self._ranges = {}
+        self._ranges, self._foreign = {}, set()
         for config in self._configs:
             for index in config.ranges:
                 level = self._ranges.setdefault((index.cidr.version, index.cidr.length), {})
@@ -186,15 +187,17 @@ class Allocator:
         elif not pending.maybe_written:
             self._release(name)
 
+    def touches(self, block: Block) -> bool:
+        """Return whether a block lies in, or around, a config's range."""
+        return bool(self._overlapping(block))
+
     def usage(self) -> Mapping[str, Usage]:
         """Return how much of each config is used; blocks whose write is under way count."""
         return {config.name: Usage(tuple(sorted(config.users)), config.free) for config in self._configs}
 
     def foreign(self) -> tuple[str, ...]:
         """Return the nodes with a pod CIDR that no config accounts for (somebody else gave it), sorted."""
-        return tuple(
-            sorted(name for name, held in self._nodes.items() if any(not self._owners(block) for block in held.pods))
-        )
+        return tuple(sorted(self._foreign))
 
     def _release(self, name: str) -> None:
         pending = self._pending.pop(name, None)
@@ -205,10 +208,14 @@ class Allocator:
         for block in (*held.pods, *held.addresses):
             self._take(block)
         for block in held.pods:
-            for config in self._owners(block):
+            owners = self._owners(block)
+            if not owners:
+                self._foreign.add(name)
+            for config in owners:
                 config.users[name] = config.users.get(name, 0) + 1
 
     def _let_go(self, name: str, held: _Held) -> None:
+        self._foreign.discard(name)
         for block in (*held.pods, *held.addresses):
             for index, _ in self._overlapping(block):
                 index.remove(block)

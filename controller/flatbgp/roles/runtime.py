@@ -11,7 +11,7 @@ import logging
 import signal
 import sys
 import types
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -87,9 +87,9 @@ class Trouble:
         if self._current.pop(about, None) is not None:
             self._log.info("works again", about=about)
 
-    def keep_only(self, abouts: set[str]) -> None:
-        """Clear all but ``abouts``."""
-        for about in [about for about in self._current if about not in abouts]:
+    def keep_only(self, prefix: str, abouts: Collection[str]) -> None:
+        """Clear everything that begins with ``prefix``, but ``abouts``."""
+        for about in [about for about in self._current if about.startswith(prefix) and about not in abouts]:
             self.clear(about)
 
     def __bool__(self) -> bool:

@@ -1,0 +1,161 @@
+"""All that follows from the Nodes: the pod CIDRs that they get, the routes to them, and who uses which range."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from flatbgp.planning.blocks import block_of
+from flatbgp.planning.configuration import judge
+from flatbgp.planning.marks import IN_USE_FINALIZER
+from flatbgp.planning.podcidrs import Allocator, Assignment, CIDRConfig, Outcome, Shortage, Usage
+from flatbgp.planning.routes import Announcing, Node, Route, RoutePlan, RoutePlanner
+from flatbgp.resources.ip import Family, IPAddress, IPNetwork
+from flatbgp.resources.meta import Key
+from flatbgp.resources.node import address_of
+from flatbgp.resources.reasons import Reason
+
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What is known at one moment. ``configs`` have their last good spec; ``reserved`` must not be given to pods."""
+
+    nodes: Collection[Node]
+    configs: Sequence[CIDRConfig]
+    routes: Mapping[Key, Route]
+    announcing: Announcing
+    reserved: Sequence[IPNetwork] = ()
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """What to write, in this order: ``hold`` and ``free`` (finalizers of ranges), ``assign``, ``routes``.
+
+    ``short`` are the nodes that get no pod CIDR; ``foreign`` have one that no range accounts for. ``intruders`` are
+    addresses of nodes within a range, each with what it is.
+    """
+
+    assign: tuple[tuple[Node, Assignment], ...] = ()
+    short: tuple[Shortage, ...] = ()
+    routes: RoutePlan = field(default_factory=RoutePlan)
+    hold: tuple[CIDRConfig, ...] = ()
+    free: tuple[CIDRConfig, ...] = ()
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    foreign: tuple[str, ...] = ()
+    intruders: tuple[tuple[IPAddress, str], ...] = ()
+
+
+class NodePlanner:
+    """Plans from what is known now; it remembers only to be fast, and which writes are under way.
+
+    Not safe for two threads at once.
+    """
+
+    def __init__(self) -> None:
+        self._allocator = Allocator()
+        self._routes = RoutePlanner()
+        self._seen: dict[str, Node] = {}
+        self._intruders: dict[str, tuple[tuple[IPAddress, str], ...]] = {}
+        self._configured: tuple[list[CIDRConfig], tuple[IPNetwork, ...]] = ([], ())
+        self._written: dict[str, str] = {}  # node -> the version of it that the write was made on
+
+    def plan(self, given: Given) -> NodePlan:
+        """Return what to write. What is to be assigned counts as taken from now on: see :meth:`settle`."""
+        configs = [config for config in given.configs if judged_usable(config, mirrored=given.mirrored)]
+        reconfigured = self._configure(configs, given.reserved)
+        self._follow(given.nodes, everything=reconfigured)
+        assign: list[tuple[Node, Assignment]] = []
+        short: list[Shortage] = []
+        for node in sorted(filter(_wants, given.nodes), key=_age):
+            if self._written.get(node.meta.name) == node.meta.resource_version:
+                continue  # written; the Node as it is now has not come back yet
+            outcome = self._allocator.assign(node.meta.name, node.meta.labels)
+            if isinstance(outcome, Assignment):
+                assign.append((node, outcome))
+            else:
+                short.append(outcome)
+        usage = self._allocator.usage()
+        return NodePlan(
+            assign=tuple(assign),
+            short=tuple(short),
+            routes=self._routes.plan(given.nodes, given.announcing, given.routes),
+            hold=tuple(config for config in configs if _lacks_hold(config, usage)),
+            free=tuple(config for config in configs if _needs_no_hold(config, usage)),
+            usage=usage,
+            foreign=self._allocator.foreign(),
+            intruders=tuple(intruder for name in sorted(self._intruders) for intruder in self._intruders[name]),
+        )
+
+    def settle(self, node: Node, outcome: Outcome) -> None:
+        """Note how the write of a node's assignment went."""
+        self._allocator.settle(node.meta.name, outcome)
+        if outcome is Outcome.WRITTEN:
+            self._written[node.meta.name] = node.meta.resource_version
+
+    def _configure(self, configs: list[CIDRConfig], reserved: Iterable[IPNetwork]) -> bool:
+        wanted = tuple(reserved)
+        known, before = self._configured
+        if len(known) == len(configs) and all(a is b for a, b in zip(known, configs, strict=True)) and before == wanted:
+            return False
+        self._configured = configs, wanted
+        self._allocator.configure(configs, wanted)
+        return True
+
+    def _follow(self, nodes: Iterable[Node], *, everything: bool) -> None:
+        """Bring the allocator to these nodes."""
+        seen: dict[str, Node] = {}
+        for node in nodes:
+            name = node.meta.name
+            known = self._seen.get(name)
+            seen[name] = node
+            if known is node and not everything:
+                continue
+            addresses = [address for family in Family if (address := address_of(node.status, family)) is not None]
+            blocks = [block_of(address) for address in addresses]
+            if known is not node:
+                if known is not None and known.meta.uid != node.meta.uid:
+                    self._forget(name)  # deleted and made again between two looks
+                self._allocator.put_node(name, node.spec.pod_cidrs if node.spec else (), blocks)
+            inside = [
+                (address, f"address of Node {name}")
+                for address, block in zip(addresses, blocks, strict=True)
+                if self._allocator.touches(block)
+            ]
+            if inside:
+                self._intruders[name] = tuple(inside)
+            else:
+                self._intruders.pop(name, None)
+        for name in self._seen.keys() - seen.keys():
+            self._forget(name)
+        self._seen = seen
+
+    def _forget(self, name: str) -> None:
+        self._allocator.drop_node(name)
+        self._intruders.pop(name, None)
+        self._written.pop(name, None)
+
+
+def judged_usable(config: CIDRConfig, *, mirrored: bool) -> bool:
+    """Return whether nodes can have blocks of a config: it has a (last good) spec and is not beside a mirror."""
+    verdict = judge(config, mirrored=mirrored)
+    return config.spec is not None and (verdict is None or verdict.reason is Reason.INVALID)
+
+
+def _wants(node: Node) -> bool:
+    return node.spec is not None and not node.spec.pod_cidrs and not node.meta.deleting
+
+
+def _age(node: Node) -> tuple[datetime, str]:
+    return node.meta.creation_timestamp or _FIRST, node.meta.name
+
+
+def _lacks_hold(config: CIDRConfig, usage: Mapping[str, Usage]) -> bool:
+    used = bool(usage[config.meta.name].nodes)
+    return used and not config.meta.deleting and IN_USE_FINALIZER not in config.meta.finalizers
+
+
+def _needs_no_hold(config: CIDRConfig, usage: Mapping[str, Usage]) -> bool:
+    return not usage[config.meta.name].nodes and IN_USE_FINALIZER in config.meta.finalizers

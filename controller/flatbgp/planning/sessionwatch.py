@@ -1,0 +1,138 @@
+"""BGPSession objects as the controller looks after them: silent speakers, lost gateways, objects without a session.
+
+An object has one writer, the speaker of its node. The controller writes only what that speaker cannot: that nothing was
+heard from it, or that nobody holds the address any more. It deletes what belongs to no planned session, after a while
+in which the speaker, who may know better, could have done so.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from flatbgp.planning.sessions import PlannedSession, SessionId, SessionPlan
+from flatbgp.resources.bgpsession import BGPSessionSpec, BGPSessionStatus, SessionStatusState
+from flatbgp.resources.meta import Key
+from flatbgp.resources.reasons import Reason
+from flatbgp.resources.resource import Resource
+
+Session = Resource[BGPSessionSpec, BGPSessionStatus]
+
+MISSED_REPORTS: Final = 3
+"""After so many intervals without a report the speaker counts as silent."""
+
+GRACE_SECONDS: Final = 2.0
+"""How long a session is left alone that is not in our plan, or whose address has no holder: a move takes less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The last report of a session, and when *we* saw it (seconds of our own clock: the report's time is another's)."""
+
+    report: datetime | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is remembered from one look to the next: reports, and since when sessions are out of place."""
+
+    heard: Mapping[Key, Heard] = field(default_factory=dict)
+    stray_since: Mapping[Key, float] = field(default_factory=dict)
+
+    def observe(self, sessions: Iterable[Session], now: float) -> "Watch":
+        """Return the watch after the objects were read at ``now``."""
+        heard = {}
+        for session in sessions:
+            report = session.status.last_report if session.status else None
+            known = self.heard.get(session.key)
+            heard[session.key] = known if known is not None and known.report == report else Heard(report, now)
+        return Watch(heard, self.stray_since)
+
+    def after_gap(self, now: float) -> "Watch":
+        """Return the watch after a time in which we could not see reports: everything counts from now on again."""
+        return Watch({key: replace(heard, at=now) for key, heard in self.heard.items()}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """Statuses to write, objects to delete, and the watch for the next look.
+
+    ``look_after`` is when time alone brings more to write (seconds from now), ``None`` if it does not.
+    """
+
+    statuses: tuple[tuple[Session, BGPSessionStatus], ...]
+    deletions: tuple[Session, ...]
+    watch: Watch
+    look_after: float | None
+
+
+def look_after_sessions(
+    sessions: Collection[Session],
+    plan: SessionPlan,
+    nodes: Collection[str],
+    watch: Watch,
+    *,
+    now: float,
+    wall: datetime,
+    interval: float,
+) -> Upkeep:
+    """Return what the controller has to write. ``nodes`` are the Nodes that exist; ``interval`` is that of reports."""
+    watch = watch.observe(sessions, now)
+    planned = {session.id: session for session in plan.sessions}
+    statuses: list[tuple[Session, BGPSessionStatus]] = []
+    deletions: list[Session] = []
+    strays: dict[Key, float] = {}
+    looks: list[float] = []
+    for session in sorted(sessions, key=lambda each: each.key):
+        stray = _stray(session, planned, nodes)
+        silent_in = watch.heard[session.key].at + MISSED_REPORTS * interval - now
+        if stray is not None:
+            strays[session.key] = since = watch.stray_since.get(session.key, now)
+            if now - since < GRACE_SECONDS:
+                looks.append(since + GRACE_SECONDS - now)
+            elif stray is Reason.NO_GATEWAY:
+                message = f"No node holds {session.spec.local_ip if session.spec else 'the floating IP'} any more."
+                statuses += _down(session, stray, message, wall)
+            else:
+                deletions.append(session)
+        elif silent_in <= 0:
+            node = session.spec.node_name if session.spec else "its node"
+            seconds = MISSED_REPORTS * interval
+            message = f"The speaker on {node} has not reported for {seconds:g} s; what it last said is not trusted."
+            statuses += _down(session, Reason.SPEAKER_SILENT, message, wall)
+        else:
+            looks.append(silent_in)
+    return Upkeep(tuple(statuses), tuple(deletions), Watch(watch.heard, strays), min(looks, default=None))
+
+
+def _stray(session: Session, planned: Mapping[SessionId, PlannedSession], nodes: Collection[str]) -> Reason | None:
+    """Return why an object is out of place, ``None`` if it is not.
+
+    ``NOT_SELECTED`` is one that belongs to no session, ``NO_GATEWAY`` one that waits for a new holder of its address.
+    """
+    spec = session.spec
+    if spec is None or spec.node_name not in nodes:
+        return Reason.NOT_SELECTED
+    if SessionId.of(spec.peer_ip, spec.local_ip, spec.node_name) in planned:
+        return None
+    waiting = SessionId.of(spec.peer_ip, spec.local_ip, "") in planned
+    return Reason.NO_GATEWAY if waiting else Reason.NOT_SELECTED
+
+
+def _down(session: Session, reason: Reason, message: str, wall: datetime) -> list[tuple[Session, BGPSessionStatus]]:
+    """Return the status NotEstablished, if it is not there already."""
+    before = session.status or BGPSessionStatus(SessionStatusState.NOT_ESTABLISHED)
+    if session.status is not None and (before.state, before.reason) == (SessionStatusState.NOT_ESTABLISHED, reason):
+        return []
+    was_up = before.state is SessionStatusState.ESTABLISHED
+    after = replace(
+        before,
+        state=SessionStatusState.NOT_ESTABLISHED,
+        since=wall if was_up or before.since is None else before.since,
+        reason=reason,
+        message=message,
+        families=(),
+        flaps=before.flaps + was_up,
+    )
+    return [(session, after)]

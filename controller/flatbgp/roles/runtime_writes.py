@@ -1,0 +1,107 @@
+"""Writes of a role: several at once, each with its own outcome, none logged twice."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from flatbgp.planning.podcidrs import Outcome
+from flatbgp.roles.runtime import Trouble
+from flatbgp.store.protocol import AlreadyExists, Conflict, NotFound, Refused, StoreError
+
+AT_ONCE: Final = 16
+"""Requests under way at one time: enough to hide the store's latency, few enough to leave room for others."""
+
+SAID_ONE_BY_ONE: Final = 20
+"""Beyond so many writes in one go their number is logged instead."""
+
+LAST_WRITE_SECONDS: Final = 2.0
+"""How long a role that must end waits for writes that are under way: their outcome is worth knowing, and the next leader
+must not begin before they are over."""
+
+_ABOUT: Final = "write: "
+
+REFUSED_RETRY_SECONDS: Final = 30.0
+"""When to try again what the store refused: only a change of something else can help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write: what it does in words ("create BGPAdvertisedRoute x"), the call, and who wants to know how it went."""
+
+    what: str
+    call: Callable[[], Awaitable[Any]]
+    settle: Callable[[Outcome], None] | None = None
+
+
+class Writer:
+    """Carries out writes.
+
+    A write that came too late (the object changed, is there, is gone) is no trouble: the cache is about to show it.
+    One that the store refuses is reported once. ``refused`` tells whether anything was since :meth:`begin`.
+    """
+
+    def __init__(self, trouble: Trouble, log: structlog.stdlib.BoundLogger) -> None:
+        self._trouble = trouble
+        self._log = log
+        self._refusals: set[str] = set()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the store refused something since :meth:`begin`."""
+        return bool(self._refusals)
+
+    def begin(self) -> None:
+        """Begin a round; refusals that do not come again in it are over at its :meth:`end`."""
+        self._refusals.clear()
+
+    def end(self) -> None:
+        """End a round."""
+        self._trouble.keep_only(_ABOUT, self._refusals)
+
+    async def run(self, *phases: Sequence[Write]) -> None:
+        """Carry out the phases one after another, the writes of one together; raise the :class:`StoreError` of an outage.
+
+        All that were begun are ended and settled first.
+        """
+        for phase in phases:
+            self._announce(phase)
+            for start in range(0, len(phase), AT_ONCE):
+                await self._together(phase[start : start + AT_ONCE])
+
+    def _announce(self, phase: Sequence[Write]) -> None:
+        if len(phase) > SAID_ONE_BY_ONE:
+            self._log.info("writing", first=phase[0].what, writes=len(phase))
+
+    async def _together(self, part: Sequence[Write]) -> None:
+        tasks = [asyncio.create_task(self._one(write)) for write in part]
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError:
+            await asyncio.wait(tasks, timeout=LAST_WRITE_SECONDS)
+            for task in tasks:
+                task.cancel()
+            raise
+        errors = [error for task in tasks if (error := task.exception()) is not None]
+        for error in sorted(errors, key=lambda error: isinstance(error, StoreError)):
+            raise error  # what is no outage is a mistake of ours, and comes first
+
+    async def _one(self, write: Write) -> None:
+        outcome = Outcome.UNKNOWN
+        try:
+            await write.call()
+            outcome = Outcome.WRITTEN
+            self._log.debug(write.what)
+        except (Conflict, NotFound, AlreadyExists) as error:
+            outcome = Outcome.FAILED
+            self._log.debug("not written", what=write.what, error=str(error))
+        except Refused as error:
+            outcome = Outcome.FAILED
+            about = _ABOUT + write.what
+            self._refusals.add(about)
+            self._trouble.report(about, f"the store refused to {write.what}: {error}")
+        finally:
+            if write.settle is not None:
+                write.settle(outcome)
