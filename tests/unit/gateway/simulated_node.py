@@ -1,0 +1,445 @@
+"""A simulated node: its kernel (addresses with a lifetime), its gobgpd, and a speaker's shell around a real gateway."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from ipaddress import ip_interface
+from typing import TYPE_CHECKING
+
+from flatbgp.planning.gateway import Gateway
+from flatbgp.planning.gateway.actions import (
+    Action,
+    AddressHeld,
+    AddressLost,
+    Announce,
+    AskLan,
+    DeleteLease,
+    Departure,
+    Finished,
+    Probe,
+    PutAddress,
+    ReadLease,
+    RemoveAddress,
+    StatusChanged,
+    SwapLease,
+    WatchEverything,
+    WithdrawSessions,
+)
+from flatbgp.planning.gateway.events import (
+    AddressPut,
+    AddressRemoved,
+    EngineAnswered,
+    Event,
+    GroupSeen,
+    HostAddress,
+    Interface,
+    InterfacesSeen,
+    LanHeard,
+    LeaseRead,
+    LeaseReadFailed,
+    LeaseSeen,
+    LeasesListed,
+    LeaseSwapped,
+    ListsSeen,
+    NeighborhoodSeen,
+    NodeSeen,
+    SessionsWithdrawn,
+    StopRequested,
+    StoreAnswered,
+    StoreFailed,
+    StoreIdentitySeen,
+    Tick,
+)
+from flatbgp.planning.gateway.records import LeaseRecord
+from flatbgp.planning.gateway.timings import LIFETIME_MARGIN
+from flatbgp.resources.ip import IPAddress
+from simulated_store import Link
+from simulation import Host, World
+
+
+class Node(Host):
+    """``addresses`` are its own and the floating IPs that its kernel has; ``expiry`` when those end.
+
+    ``powered`` (off: the kernel has forgotten all), ``suspended`` (the machine stands still; CLOCK_BOOTTIME goes on,
+    the kernel's timers don't), ``frozen`` (the speaker has a SIGSTOP), ``machine`` (``None``: the speaker is dead).
+    """
+
+    def __init__(self, world: World, number: int, own: IPAddress) -> None:
+        super().__init__(f"node-{number}", f"02:00:00:00:00:{number:02x}", {own})
+        self.world = world
+        self.own = own
+        self.expiry: dict[IPAddress, float] = {}
+        self.powered = True
+        self.suspended_at: float | None = None
+        self.carrier = True
+        self.frozen = False
+        self.engine = True
+        self.draining = False
+        self.link = Link()
+        self.machine: Gateway | None = None
+        self.boot = 0
+        self.finished = False
+        self.started_at = 0.0
+        self.taken_off: set[IPAddress] = set()
+        self._inbox: deque[Event] = deque()
+        self._late: deque[tuple[SwapLease | DeleteLease | ReadLease, Event, int]] = deque()
+        self._pending: set[int] = set()
+        self._tick_at = 0.0
+        self._watch_at: float = 0.0
+        self._everything = False
+        self._desynced = False
+        self._busy = False
+
+    @property
+    def suspended(self) -> bool:
+        return self.suspended_at is not None
+
+    @property
+    def running(self) -> bool:
+        """Whether the speaker can act."""
+        return self.machine is not None and not self.frozen and self.powered and not self.suspended
+
+    # --- the speaker's process
+
+    def start(self) -> None:
+        """Start the speaker's process."""
+        if self.machine is not None or not self.powered:
+            return
+        world, clock = self.world, self.world.clock
+        self.boot += 1
+        self.started_at, self.finished = world.now, False
+        self._inbox.clear()
+        self._late.clear()
+        self._pending.clear()
+        self._tick_at, self._everything, self._desynced = 0.0, False, False
+        self.machine = Gateway(self.name, f"machine-{self.name}", world.timings, random.Random(world.rng.random()))
+        world.log(self.name, "process starts")
+        self._post(self._interfaces())
+        clock.after(world.rng.uniform(0.01, 0.05), self._list, self.boot)
+        clock.after(world.rng.uniform(0.01, 0.2), self._heartbeat, self.boot)
+
+    def _list(self, boot: int) -> None:
+        """List group and Leases, until the store answers."""
+        if boot != self.boot or self.machine is None:
+            return
+        if self.link.broken or self.world.store.foreign:
+            self._post(StoreFailed("no answer"))
+            self.world.clock.after(0.5, self._list, boot)
+            return
+        self._post(GroupSeen(self.world.group))
+        for address, record in self.world.store.leases.items():
+            self._post(LeaseSeen(address, record))
+        self._post(LeasesListed())
+
+    def _list_everything(self, boot: int) -> None:
+        if boot != self.boot or self.machine is None or not self._everything:
+            return
+        if self.link.broken or self.world.store.foreign:
+            self.world.clock.after(0.5, self._list_everything, boot)
+            return
+        self.tell_node()
+        routers = tuple(address for router in self.world.routers for address in router.addresses)
+        others = tuple(node.own for node in self.world.nodes if node is not self)
+        self._post(NeighborhoodSeen(routers, others, self.world.graceful_restart))
+        self._post(ListsSeen(True))
+
+    def tell_node(self) -> None:
+        """Tell the own Node object, as the store has it."""
+        if self.machine is not None and self._everything and not self.link.broken:
+            self._post(NodeSeen(True, False, self.draining, (self.own,)))
+
+    def _heartbeat(self, boot: int) -> None:
+        if boot != self.boot or self.machine is None:
+            return
+        if self.engine and not self.frozen and not self.suspended:
+            self._post(EngineAnswered(self.world.now))
+        self.world.clock.after(1.0, self._heartbeat, boot)
+
+    def kill(self) -> None:
+        """End the speaker's process at once."""
+        self.world.log(self.name, "process killed")
+        self.machine = None
+        self.frozen = False
+
+    def stop(self) -> None:
+        """Send SIGTERM."""
+        if self.machine is not None:
+            self._post(StopRequested())
+
+    def freeze(self) -> None:
+        self.frozen = True
+
+    def thaw(self) -> None:
+        """Continue after a SIGSTOP; what is handled first, an event or the timer, is a matter of chance."""
+        self.frozen = False
+        self._woken()
+
+    def _woken(self) -> None:
+        if self.machine is None:
+            return
+        late = list(self._late)
+        self._late.clear()
+        self.world.rng.shuffle(late)  # an answer that came in time may be seen after its time limit
+        if self.world.rng.random() < 0.5:
+            self._inbox.appendleft(Tick())
+        self._drain_inbox()
+        for action, event, boot in late:
+            self._answer(action, event, boot)
+        self._post(Tick())
+
+    def _post(self, event: Event) -> None:
+        self._inbox.append(event)
+        self._drain_inbox()
+
+    def receive(self, event: LanHeard) -> None:
+        """Take a packet from the LAN."""
+        if self.machine is not None and not self.suspended:
+            self._post(event)
+
+    def _drain_inbox(self) -> None:
+        if self._busy:
+            return
+        self._busy = True
+        while self._inbox and self.running:
+            self._handle(self._inbox.popleft())
+        self._busy = False
+
+    def _handle(self, event: Event) -> None:
+        machine = self.machine
+        if machine is None:
+            return
+        actions = machine.handle(self.world.now, event)
+        if self.world.trace is not None and not isinstance(event, Tick | LanHeard | EngineAnswered):
+            self.world.log(self.name, f"<- {event}")
+        for action in actions:
+            if self.world.trace is not None and not isinstance(action, AskLan):
+                self.world.log(self.name, f"-> {action}")
+            self._do(action)
+        due = machine.next_deadline()
+        if due is not None and due != self._tick_at:
+            self._tick_at = due
+            self.world.clock.at(due + self.world.rng.random() * 0.002, self._tick, due, self.boot)
+
+    def _tick(self, due: float, boot: int) -> None:
+        if due == self._tick_at and boot == self.boot and self.running:
+            self._tick_at = 0.0
+            self._post(Tick())
+
+    # --- what the gateway wants
+
+    def _do(self, action: Action) -> None:
+        world = self.world
+        match action:
+            case AskLan():
+                for target in action.targets:
+                    world.lan.ask(self, target)
+            case Probe():
+                world.lan.probe(self, action.address)
+            case Announce():
+                world.lan.announce(self, action.address)
+            case PutAddress():
+                self._put(action)
+            case RemoveAddress():
+                self._drop(action.address)
+                self.taken_off.add(action.address)
+                self._inbox.append(AddressRemoved(action.address))
+            case SwapLease() | DeleteLease() | ReadLease():
+                self._request(action)
+            case WatchEverything():
+                self._everything = action.wanted
+                if action.wanted:
+                    world.clock.after(world.rng.uniform(0.01, 0.1), self._list_everything, self.boot)
+            case WithdrawSessions():
+                if action.address in world.group:
+                    world.violate("P2", f"{self.name} withdraws {action.address}, which the group lists")
+                if self.engine:
+                    world.clock.after(0.1, self._post, SessionsWithdrawn(action.address))
+            case AddressLost():
+                if action.departure is Departure.REMOVAL and action.address in world.group:
+                    world.violate("P2", f"{self.name} removes {action.address}, which the group lists")
+                if action.address in self.addresses:
+                    world.violate("P2", f"{self.name} asks gobgpd while {action.address} is still on the interface")
+            case Finished():
+                self.finished = True
+                self.machine = None
+            case AddressHeld() | StatusChanged():
+                pass
+
+    def _request(self, action: SwapLease | DeleteLease | ReadLease) -> None:
+        if isinstance(action, SwapLease) and not action.content.holder and action.address in self.addresses:
+            self.world.violate("P2", f"{self.name} frees the Lease of {action.address} before it is off the interface")
+        self._pending.add(id(action))
+        self.world.store.request(self, action)
+
+    def answered(
+        self,
+        action: SwapLease | DeleteLease | ReadLease,
+        event: LeaseSwapped | LeaseRead | LeaseReadFailed,
+        boot: int,
+    ) -> None:
+        """Take the first of an answer and its time limit."""
+        if self.frozen or self.suspended:
+            self._late.append((action, event, boot))
+        else:
+            self._answer(action, event, boot)
+
+    def _answer(self, action: SwapLease | DeleteLease | ReadLease, event: Event, boot: int) -> None:
+        if boot == self.boot and self.machine is not None and id(action) in self._pending:
+            self._pending.discard(id(action))
+            self._post(event)
+
+    def watched(self, address: IPAddress, record: LeaseRecord | None) -> None:
+        """The store changed: the watch brings it, in order."""
+        if self.machine is None:
+            return
+        if self.link.broken or self.world.store.foreign:
+            self._desynced = True
+            return
+        self._watch_at = max(self.world.now + self.world.rng.uniform(0.001, 0.01) + self.link.delay[0], self._watch_at)
+        self.world.clock.at(self._watch_at, self._watch, address, record, self.boot)
+
+    def _watch(self, address: IPAddress, record: LeaseRecord | None, boot: int) -> None:
+        if boot != self.boot or self.machine is None:
+            return
+        if self.link.broken:
+            self._desynced = True
+        else:
+            self._post(LeaseSeen(address, record))
+
+    def cut_store(self, how: str) -> None:
+        """Cut the node from the store."""
+        self.link.broken = how
+        self._desynced = True
+
+    def mend_store(self) -> None:
+        """The store answers again: the watch is resumed some moments later."""
+        self.link.broken = ""
+        self.resume_watch()
+
+    def resume_watch(self) -> None:
+        """Have the watch bring what it missed."""
+        self.world.clock.after(self.world.rng.uniform(0.05, 0.8), self._resync, self.boot)
+
+    def _resync(self, boot: int) -> None:
+        if boot != self.boot or self.machine is None or self.link.broken or self.world.store.foreign:
+            return
+        self._desynced = False
+        self._post(StoreAnswered())
+        self.tell_node()
+        for address in self.world.group:
+            self._post(LeaseSeen(address, self.world.store.leases.get(address)))
+
+    def identity(self, *, foreign: bool) -> None:
+        """Tell which store answers."""
+        if self.machine is not None and not self.link.broken:
+            self._post(StoreIdentitySeen(foreign, "the store was replaced" if foreign else ""))
+
+    def list_group(self) -> None:
+        """Tell the group, after it was changed."""
+        if self.machine is not None and not self.link.broken:
+            self._post(GroupSeen(self.world.group))
+
+    # --- the kernel
+
+    def _put(self, action: PutAddress) -> None:
+        now = self.world.now
+        lifetime = action.lifetime(now)
+        if not lifetime:
+            stays = action.expires if action.expires is not None and action.expires > now else None
+            self._inbox.append(AddressPut(action.address, stays))
+            return
+        if now + lifetime > action.deadline - LIFETIME_MARGIN + 1e-6:
+            self.world.violate("P1", f"{self.name} puts {action.address} for longer than its Lease")
+        self.taken_off.discard(action.address)
+        new = action.address not in self.addresses
+        self.addresses.add(action.address)
+        self._expire_at(action.address, now + lifetime)
+        if new:
+            self.world.appeared(action.address, self)
+        self._inbox.append(AddressPut(action.address, now + lifetime))
+
+    def _expire_at(self, address: IPAddress, when: float) -> None:
+        self.expiry[address] = when
+        self.world.clock.at(when + self.world.rng.uniform(0.01, 0.4), self._expire, address, when)
+
+    def _expire(self, address: IPAddress, when: float) -> None:
+        if self.expiry.get(address) == when and not self.suspended:
+            self.world.log(self.name, f"kernel takes {address} off")
+            self._drop(address)
+            self._netlink()
+
+    def _drop(self, address: IPAddress) -> None:
+        if address != self.own:
+            self.addresses.discard(address)
+            self.expiry.pop(address, None)
+
+    def snatch(self, address: IPAddress) -> None:
+        """Something else on the host takes the address away."""
+        if address in self.expiry:
+            self._drop(address)
+            self._netlink()
+
+    def _netlink(self) -> None:
+        self.world.clock.after(self.world.rng.uniform(0.0005, 0.003), self._tell_interfaces, self.boot)
+
+    def _tell_interfaces(self, boot: int) -> None:
+        if boot == self.boot and self.machine is not None:
+            self._post(self._interfaces())
+
+    def _interfaces(self) -> InterfacesSeen:
+        subnet = self.world.subnet.network
+        own = HostAddress(ip_interface(f"{self.own}/{subnet.prefixlen}"))
+        floating = [
+            HostAddress(ip_interface(f"{address}/{address.max_prefixlen}"), True, expiry)
+            for address, expiry in self.expiry.items()
+        ]
+        eth0 = Interface("eth0", self.mac, self.carrier, (own, *floating))
+        return InterfacesSeen(self.world.now, (eth0,))
+
+    # --- the machine and its cable
+
+    def power_off(self) -> None:
+        self.world.log(self.name, "power off")
+        self.powered = self.up = False
+        self.machine = None
+        self.addresses, self.expiry = {self.own}, {}
+
+    def power_on(self) -> None:
+        """Boot; the speaker starts a little later."""
+        self.world.log(self.name, "power on")
+        self.powered = self.up = self.carrier = True
+        self.suspended_at, self.frozen, self.engine = None, False, True
+        self.world.clock.after(1.0, self.start)
+
+    def suspend(self) -> None:
+        self.suspended_at, self.up = self.world.now, False
+
+    def resume(self) -> None:
+        """Go on after a suspension: the kernel's timers stood still, the boot-time clock did not."""
+        if self.suspended_at is None or not self.powered:
+            return
+        stood, self.suspended_at, self.up = self.world.now - self.suspended_at, None, self.carrier
+        for address, expiry in list(self.expiry.items()):
+            self._expire_at(address, expiry + stood)
+        self._desynced = True
+        self.resume_watch()
+        self.world.joined(f"{self.name} resumed")
+        if not self.frozen:
+            self.world.clock.after(0.001, self._woken)
+
+    def cut_lan(self, *, carrier: bool) -> None:
+        self.up = False
+        if not carrier:
+            self.carrier = False
+            self._netlink()
+
+    def mend_lan(self) -> None:
+        if not self.powered or self.suspended:
+            self.carrier = True
+            return
+        self.up = True
+        if not self.carrier:
+            self.carrier = True
+            self._netlink()
+        self.world.joined(f"{self.name} back on the LAN")
