@@ -159,7 +159,7 @@ _BAD_FIELDS: list[tuple[str, str, Any, str]] = [
     ("config", "spec.nodeSelector.matchLabels", {"pool": 3}, "put it in quotes"),
     ("config", "spec.nodeSelector.matchExpressions", [{"key": "a", "operator": "in"}], "did you mean In?"),
     ("config", "spec.nodeSelector.matchExpressions", [{"key": "a", "operator": "In"}], "needs at least one value"),
-    ("config", "spec.nodeSelector.matchExpressions", [{"key": "a", "operator": "Exists", "values": ["x"]}], "no values"),
+    ("config", "spec.nodeSelector.matchExpressions", [{"key": "a", "operator": "Exists", "values": ["x"]}], "no value"),
     ("mode", "spec.peerSelector", {"flatip-peer": True}, "put it in quotes"),
     ("mode", "spec.peerSelector", {"matchLabels": {"a": "b"}}, "must be a string, not an object"),
     ("mode", "spec.peerSelector", [], "not a list"),
@@ -208,7 +208,7 @@ _BAD_FIELDS: list[tuple[str, str, Any, str]] = [
     ("peer", "apiVersion", None, "is missing; known kinds"),
     ("peer", "apiVersion", 1, "must be a string"),
     ("peer", "kind", ["BGPPeer"], "must be a string"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "path", "value", "expected"), _BAD_FIELDS)
