@@ -151,7 +151,7 @@ class Lab:
         names = {node.name for node in self.topology.nodes}
 
         def settled(found: Mapping[str, tuple[IPNetwork, ...]]) -> bool:
-            return all(found.get(name) for name in names) or bool(self.ended())
+            return all(found.get(name) for name in names) or bool(self._ended())
 
         with suppress(DeadlineExceeded):  # a node that no ClusterCIDRConfig selects stays without: that is no failure
             wait_until(
@@ -161,6 +161,7 @@ class Lab:
                 deadline=deadline,
                 interval=0.2,
             )
+        self.check()
         found = self.pod_cidrs()
         return {name: self.network.add_pods(name, found[name]) for name in sorted(names) if found.get(name)}
 
@@ -183,14 +184,17 @@ class Lab:
         }
 
     def finish(self) -> None:
-        """Record that the lab is up; raise :class:`LabError` when something in it has ended already."""
-        for process in self.ended():
-            raise LabError(f"{process.record.name} ended: {process.output.strip()[-1000:] or 'it said nothing'}")
+        """Record that the lab is up."""
+        self.check()
         self._state = replace(self._state, ready=True)
         save(self.directory, self._state)
 
-    def ended(self) -> list[Process]:
-        """Return the processes that have ended by themselves."""
+    def check(self) -> None:
+        """Raise :class:`LabError` with the last words of a gobgpd or role that has ended by itself."""
+        for process in self._ended():
+            raise LabError(f"{process.record.name} ended: {process.output.strip()[-1000:] or 'it said nothing'}")
+
+    def _ended(self) -> list[Process]:
         return [process for process in (*self.gobgpds.values(), *self.roles.values()) if not process.alive]
 
     def admin_options(self) -> tuple[str, ...]:
