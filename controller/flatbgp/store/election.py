@@ -21,11 +21,14 @@ from flatbgp.store.protocol import AlreadyExists, Conflict, NotFound, Store, Sto
 
 Lease = Resource[LeaseSpec, LeaseStatus]
 
-_LEAD_SHARE: Final = 0.7
+_LEAD_SHARE: Final = 0.8
 """The part of the duration after which a leader that was not confirmed stops; the rest is for stopping."""
 
 _LOOK_SECONDS: Final = 0.25
 """How often a leader looks at its clock while it waits: a machine that was suspended notices within this time."""
+
+_LEAST_SLEEP: Final = 0.001
+"""Less than this might not move the clock at all, and the loop would not rest."""
 
 _RELEASE_SECONDS: Final = 1.0
 
@@ -53,8 +56,8 @@ class Terms:
 
     @property
     def request(self) -> float:
-        """How long a renewal may take, so that one that failed can be tried again in time."""
-        return 0.9 * (self.lead - self.renewal)
+        """How long a renewal may take, so that one that was lost can be tried once more in time."""
+        return 0.45 * (self.lead - self.renewal)
 
 
 @dataclass(slots=True)
@@ -163,8 +166,8 @@ class Elector:
             try:
                 await self._renew()
             except StoreError as error:
-                self._trouble = f": {error}"
-                wait = self._terms.renewal * (0.25 + 0.25 * self._random())
+                self._trouble = str(error)
+                wait = self._terms.renewal * (0.1 + 0.1 * self._random())
             else:
                 self._trouble = ""
                 wait = max(0.0, self._confirmed + self._terms.renewal - self._clock())
@@ -174,9 +177,11 @@ class Elector:
 
         It asks the clock again and again: the event loop's timers stand still while the machine is suspended.
         """
-        while self.leading:  # noqa: ASYNC110 - no event tells that time has passed
-            await asyncio.sleep(min(_LOOK_SECONDS, max(0.0, self._confirmed + self._terms.lead - self._clock())))
-        raise LeadershipLost(f"the Lease {self._terms.name} could not be renewed in time{self._trouble}")
+        while self.leading:
+            left = self._confirmed + self._terms.lead - self._clock()
+            await asyncio.sleep(min(_LOOK_SECONDS, max(left, _LEAST_SLEEP)))
+        because = self._trouble or "this process was stopped for too long"
+        raise LeadershipLost(f"the Lease {self._terms.name} could not be renewed in time: {because}")
 
     async def _renew(self) -> None:
         try:

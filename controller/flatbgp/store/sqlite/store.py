@@ -146,9 +146,9 @@ class SqliteStore:
     async def close(self) -> None:
         """Close the connections; their threads end with what they are doing."""
         self._bell.close()
-        self._reads.close(self._reader.close)
+        await self._reads.close(self._reader.close)
         if self._writer is not self._reader:
-            self._writes.close(self._writer.close)
+            await self._writes.close(self._writer.close)
 
     async def _in_chunks(self, rows: Sequence[R], function: Callable[[R], U]) -> Sequence[U]:
         if len(rows) <= _AT_ONCE:

@@ -41,7 +41,7 @@ class Worker(Protocol):
         A function that has not begun by then, or when the caller is cancelled, never runs.
         """
 
-    def close(self, last: Callable[[], None]) -> None:
+    async def close(self, last: Callable[[], None]) -> None:
         """Run ``last`` after what is under way, and then nothing more."""
 
 
@@ -64,10 +64,11 @@ class ThreadWorker:
         finally:
             deadline.give_up()
 
-    def close(self, last: Callable[[], None]) -> None:
+    async def close(self, last: Callable[[], None]) -> None:
         """See :class:`Worker`."""
-        self._executor.submit(last)
-        self._executor.shutdown(wait=True)
+        future = self._executor.submit(last)
+        self._executor.shutdown(wait=False)
+        await asyncio.wrap_future(future)
 
 
 class InlineWorker:
@@ -77,6 +78,6 @@ class InlineWorker:
         """See :class:`Worker`."""
         return function(Deadline(seconds))
 
-    def close(self, last: Callable[[], None]) -> None:
+    async def close(self, last: Callable[[], None]) -> None:
         """See :class:`Worker`."""
         last()
