@@ -169,6 +169,9 @@ class Daemon:
             return
         observed = await self.engine.observe()
         desired = self._aimed(wanted.desired, observed)
+        if not (observed.info.started or desired.neighbors or desired.paths):
+            self._works()  # an idle node's daemon is not started: its router ID is the node's address, not known yet
+            return
         for action in diff(desired, observed, self._moving(wanted, observed)):
             self.log.info(str(action), cost=str(action.cost))
             await self._do(action)
