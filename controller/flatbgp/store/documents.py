@@ -159,7 +159,7 @@ def _content(kind: Kind[Any, Any], document: Document) -> dict[str, Any]:
 def _kept_meta(kind: Kind[Any, Any], old: Document, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the metadata after a patch: the writer's part of it as given, the store's part as it was."""
     before = _mapping(old.get("metadata"))
-    if given.get("uid") != before.get("uid"):
+    if given.get("uid", before.get("uid")) != before.get("uid"):
         raise Refused(f"{kind.name} {before.get('name')}: metadata.uid never changes; another object has another uid")
     added = set(given.get("finalizers") or ()) - set(before.get("finalizers") or ())
     if added and before.get("deletionTimestamp"):

@@ -42,5 +42,5 @@ def _path(text: str) -> Path:
         if not text.startswith("/"):
             raise BadStoreURL(f"'sqlite://{text}' names a host; write sqlite:PATH, as sqlite:/var/lib/flatbgp/store.db")
     if not text or "\0" in text or text.endswith("/"):
-        raise BadStoreURL(f"'sqlite:{text}' names no file; write sqlite:PATH, as sqlite:/var/lib/flatbgp/store.db")
+        raise BadStoreURL(f"{'sqlite:' + text!r} names no file; write sqlite:PATH, as sqlite:/var/lib/flatbgp/store.db")
     return Path(text).expanduser().absolute()
