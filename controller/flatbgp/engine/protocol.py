@@ -62,7 +62,7 @@ class Engine(Protocol):
         """Yield the address of a neighbour whose state may have changed (``None``: look at all).
 
         The iterator ends by raising :class:`EngineUnavailable` when the daemon goes away. Events only wake: the truth
-        is :meth:`neighbors`.
+        is :meth:`neighbors`. An engine may put right what it sees here, so the events are to be read all the time.
         """
 
     async def close(self) -> None:

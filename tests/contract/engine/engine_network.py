@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_interface
 from pathlib import Path
+from socket import AF_UNIX, socket
 from tempfile import mkdtemp
 from typing import Any
 
@@ -26,7 +27,7 @@ GOBGPD = {
 
 # What a host calls itself in each role that the routers know; the last digit of its address. The routers' side of each
 # is in `_router_config`.
-EBGP, MD5, IBGP, WIDE, NO_GR, STANDING, WRONG_ASN = range(7)
+ROLES = EBGP, MD5, IBGP, WIDE, NO_GR, STANDING, WRONG_ASN = range(7)
 LOCAL_ASN = 65100
 R1 = IPv4Address("10.99.0.254")
 R2 = IPv4Address("10.99.0.253")
@@ -47,6 +48,7 @@ def local6(host: str) -> IPv6Address:
 
 
 R1_V6 = IPv6Address("2001:db8:99::fe")
+ROUTER_V6 = {R1: R1_V6, R2: R1_V6 - 1}
 
 
 def _router_config(asn: int, router_id: IPv4Address) -> str:
@@ -61,17 +63,17 @@ def _router_config(asn: int, router_id: IPv4Address) -> str:
     ]
     neighbors: list[IPAddress] = []
     for host in GOBGPD:
-        for role in (EBGP, MD5, IBGP, WIDE, NO_GR, STANDING, WRONG_ASN):
+        for role in ROLES:
             address = local(host, role)
             neighbors.append(address)
             remote = {IBGP: asn, WIDE: WIDE_ASN, WRONG_ASN: LOCAL_ASN + 1}.get(role, LOCAL_ASN)
-            lines += [f" neighbor {address} remote-as {remote}", f" neighbor {address} passive"]
+            lines += [f" neighbor {address} remote-as {remote}"]
             if role == MD5:
                 lines.append(f" neighbor {address} password {PASSWORD}")
             if role == NO_GR:
                 lines.append(f" neighbor {address} graceful-restart-disable")
         neighbors.append(local6(host))
-        lines += [f" neighbor {local6(host)} remote-as {LOCAL_ASN}", f" neighbor {local6(host)} passive"]
+        lines += [f" neighbor {local6(host)} remote-as {LOCAL_ASN}"]
     for family in ("ipv4", "ipv6"):
         lines.append(f" address-family {family} unicast")
         lines += [f"  neighbor {neighbor} activate" for neighbor in neighbors]
@@ -103,8 +105,12 @@ class Router:
         """Return the routes that came from a neighbour, best or not, of both families: prefix to path."""
         routes: dict[str, dict[str, Any]] = {}
         for family in ("ipv4", "ipv6"):
-            table = self.json(f"show bgp {family} unicast neighbors {neighbor} routes json")
-            routes |= {prefix: paths[0] for prefix, paths in table.get("routes", {}).items()}
+            # The whole table: "neighbors ADDRESS routes" shows none while a helper keeps the routes of a lost session.
+            table = self.json(f"show bgp {family} unicast json")["routes"]
+            for prefix, found in table.items():
+                for route in found:
+                    if route["peerId"] == str(neighbor):
+                        routes[prefix] = route
         return routes
 
     def updates_received(self, neighbor: IPAddress) -> int:
@@ -142,12 +148,23 @@ class Daemon:
     def target(self) -> str:
         return f"unix://{self.socket}"
 
+    @property
+    def binary(self) -> Path:
+        return GOBGPD[self.host]
+
     def start(self, version: str | None = None) -> None:
         """Start it, of another generation maybe."""
         self.socket.unlink(missing_ok=True)  # left by a killed one: version 3 would refuse to start
-        command = (str(GOBGPD[version or self.host]), "--api-hosts", f"unix://{self.socket}", "--pprof-disable")
+        version = version or self.host
+        command = [str(GOBGPD[version]), "--api-hosts", f"unix://{self.socket}", "--pprof-disable"]
+        if version == "v4":
+            command.append("--metrics-path=")  # metrics would open the same port as pprof
         self._process = self.namespace.start(f"gobgpd-{self.host}", *command, log=self.socket.with_suffix(".log"))
-        wait_until("gobgpd to open its socket", self.socket.exists, deadline=20)
+        wait_until("gobgpd to open its socket", self._listens, deadline=20)
+
+    def _listens(self) -> bool:
+        with socket(AF_UNIX) as connection:
+            return connection.connect_ex(str(self.socket)) == 0
 
     def kill(self) -> None:
         if self._process is not None:
@@ -193,9 +210,7 @@ def network() -> Iterator[Network]:
         for number, (address, asn) in enumerate(((R1, R1_ASN), (R2, R2_ASN)), start=1):
             namespace = create(f"{PREFIX}r{number}", forwarding=True)
             plug(lan, f"r{number}", namespace, "eth0")
-            addresses = [ip_interface(f"{address}/24")]
-            addresses += [ip_interface(f"{R1_V6}/64")] if address == R1 else []
-            namespace.add_addresses("eth0", addresses)
+            namespace.add_addresses("eth0", [ip_interface(f"{address}/24"), ip_interface(f"{ROUTER_V6[address]}/64")])
             process = start_router(f"r{number}", _router_config(asn, address), namespace, directory / f"r{number}")
             stack.callback(process.stop)
             routers[address] = Router(address, process, namespace)
@@ -203,8 +218,7 @@ def network() -> Iterator[Network]:
         for host in GOBGPD:
             hosts[host] = create(f"{PREFIX}{host}")
             plug(lan, host, hosts[host], "eth0")
-            hosts[host].add_addresses(
-                "eth0",
-                [ip_interface(f"{local(host, role)}/24") for role in range(10)] + [ip_interface(f"{local6(host)}/64")],
-            )
+            # An address of its own, and /32 for each role as floating IPs have it: taking one off leaves the others.
+            addresses = [f"{local(host, 9)}/24", f"{local6(host)}/64", *(f"{local(host, role)}/32" for role in ROLES)]
+            hosts[host].add_addresses("eth0", [ip_interface(address) for address in addresses])
         yield Network(routers, hosts, directory)

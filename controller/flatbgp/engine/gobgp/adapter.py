@@ -13,7 +13,7 @@ from typing import Any
 from flatbgp.engine.diff import Cost, changes, cost_of
 from flatbgp.engine.errors import EngineError, ForeignDaemon
 from flatbgp.engine.gobgp.codec import Codec
-from flatbgp.engine.gobgp.connection import STREAM_DEADLINE, Connection
+from flatbgp.engine.gobgp.connection import CALL_DEADLINE, Connection
 from flatbgp.engine.gobgp.record import Record, Tagged
 from flatbgp.engine.gobgp.tags import GLOBAL_ASN, OURS
 from flatbgp.engine.limits import check_neighbor, check_path
@@ -30,6 +30,7 @@ from flatbgp.resources.ip import Family, IPAddress
 
 _TAGS = frozenset({OURS})  # of a path that goes to every neighbour
 _BATCH = 500  # paths a message: as fast as 5,000, and building one keeps the event loop for some 5 ms only
+_SLOWEST = 2000  # paths a second that a daemon takes at least; measured: 20,000 and more
 _LEAVING = 1.0  # seconds at most that a removal waits for its last messages
 _POLL = 0.02  # seconds between two looks at a leaving neighbour
 _FAREWELL = "this session is no longer configured"  # what the router logs (RFC 9003)
@@ -116,7 +117,7 @@ class GobgpEngine:
                 address = ip_address(response.peer.conf.neighbor_address)
                 export = known.exports.get(address, ExportAttributes())
                 neighbors[address] = codec.observed(response.peer, export, self._salt)
-            return Observed(info, neighbors, known.record.paths, known.record.unreached(neighbors))
+            return Observed(info, neighbors, dict(known.record.paths), known.record.unreached(neighbors))
 
     async def _load(self, marker: str | None) -> _Known:
         """Return what is known of the daemon, having asked for it if need be."""
@@ -192,8 +193,9 @@ class GobgpEngine:
         if not tagged:
             return
         codec = await self._connection.codec()
+        deadline = CALL_DEADLINE + len(tagged) / _SLOWEST
         try:
-            await self._connection.call("AddPathStream", _requests(codec, tagged, withdraw=withdraw), STREAM_DEADLINE)
+            await self._connection.call("AddPathStream", _requests(codec, tagged, withdraw=withdraw), deadline)
         except BaseException:
             self._known = None
             raise
@@ -288,13 +290,31 @@ class GobgpEngine:
         """Yield the address of a neighbour whose state may have changed (``None``: look at all)."""
         codec = await self._connection.codec()
         request = codec.pb.WatchEventRequest(peer=codec.pb.WatchEventRequest.Peer())
-        async for response in self._connection.stream("WatchEvent", request, deadline=None):
-            text = response.peer.peer.state.neighbor_address
+        async for response in self._connection.stream("WatchEvent", request, silence=None):
+            peer = response.peer.peer
             try:
-                yield ip_address(text) if text else None
-            except ValueError:
+                address = ip_address(peer.state.neighbor_address)
+            except ValueError:  # the end of the list with which the stream begins has no address
                 yield None
+                continue
+            if codec.forgets_plain_peers and codec.established(peer):
+                await self._remind(address)
+            yield address
         raise self._connection.lost("ended its events")
+
+    async def _remind(self, address: IPAddress) -> None:
+        """Send all routes to a router without graceful restart, which version 3 may have left out.
+
+        While it counts itself as restarting, it sends its routes once every router has said that it is done, but then
+        passes over those that cannot say so (osrg/gobgp#2596; 3.10: such a router never got any, fixed in 3.26).
+        """
+        codec = await self._connection.codec()
+        peer = await self._peer(address)
+        if peer is None or not codec.established(peer) or not peer.graceful_restart.enabled:
+            return
+        _, restarts = codec.capabilities(peer)
+        if not restarts:
+            await self._connection.call("ResetPeer", codec.soft_reset(address))
 
     async def _export(self, known: _Known, neighbor: Neighbor) -> None:
         known.exports[neighbor.address] = neighbor.effective().export

@@ -72,6 +72,7 @@ class Codec(ABC):
     pb: ClassVar[Any]
     enums: ClassVar[PeerEnums]
     policy: ClassVar[PolicyCodec]
+    forgets_plain_peers: ClassVar[bool] = False
 
     @abstractmethod
     def stub(self, channel: grpc.aio.Channel) -> Any:

@@ -21,6 +21,7 @@ class CodecV3(Codec):
     """The API of package ``apipb``."""
 
     api = "v3"
+    forgets_plain_peers = True
     pb: ClassVar[Any] = pb
     enums = PeerEnums(
         peer_internal=pb.INTERNAL,

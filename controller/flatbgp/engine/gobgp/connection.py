@@ -1,5 +1,6 @@
 """The gRPC connection to a gobgpd: which generation answers, deadlines, and what an error means."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from flatbgp.engine.gobgp.codec_v4 import CodecV4
 
 CALL_DEADLINE = 5.0  # seconds; a change waits for the daemon's one management loop
 HEARTBEAT_DEADLINE = 2.0  # seconds; GetBgp takes a millisecond
-STREAM_DEADLINE = 60.0  # seconds; 100,000 paths take 11 s to be listed by version 3.10
+SILENCE = 10.0  # seconds between two answers of a stream; version 3.10 gathers a whole table before the first
 
 # No keepalive pings: gobgpd ends a connection that pings more often than every 5 minutes, and GetBgp tells more.
 _OPTIONS = [
@@ -77,13 +78,19 @@ class Connection:
         except grpc.aio.AioRpcError as error:
             raise self._failure(method, error) from error
 
-    async def stream(self, method: str, request: Any, deadline: float | None = STREAM_DEADLINE) -> AsyncIterator[Any]:
-        """Make a call with many answers. ``deadline`` is for all of them together."""
+    async def stream(self, method: str, request: Any, silence: float | None = SILENCE) -> AsyncIterator[Any]:
+        """Make a call with many answers; none may take longer than ``silence`` seconds, if that is given."""
         await self.codec()
-        call = getattr(self._stub, method)(request, timeout=deadline)
+        call = getattr(self._stub, method)(request)
         try:
-            async for response in call:
+            while True:
+                async with asyncio.timeout(silence):
+                    response = await call.read()
+                if response is grpc.aio.EOF:
+                    return
                 yield response
+        except TimeoutError:
+            raise self.lost(f"fell silent in the middle of {method}") from None
         except grpc.aio.AioRpcError as error:
             raise self._failure(method, error) from error
         finally:
