@@ -91,7 +91,7 @@ class Addresses:
         Only the form that we put there is removed (/32, /128): the same address with a subnet's mask is a person's.
         """
         family = wire.AF_INET if isinstance(address, IPv4Address) else wire.AF_INET6
-        for listed in self._netlink.dump(RTM_GETADDR, wire.IFADDRMSG.pack(family, 0, 0, 0, 0)):
+        for listed in self._netlink.dump(RTM_GETADDR, wire.IFADDRMSG.pack(family, 0, 0, 0, 0), "addresses"):
             index, found = decode_address(listed)
             if found.ip != address or found.interface.network.prefixlen != address.max_prefixlen:
                 continue

@@ -38,10 +38,10 @@ class BgpWire:
         return self._socket.index
 
     def reopened(self) -> "BgpWire":
-        """Close, and return the same on the interface that has the name now."""
-        self.close()
+        """Return the same on the interface that has the name now, and close this one."""
         wire = BgpWire(self._interface, self._emit)
         wire.watch(self._pairs)
+        self.close()
         return wire
 
     def close(self) -> None:

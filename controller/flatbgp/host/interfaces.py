@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ipaddress import ip_interface
 
 from flatbgp.host.clock import boottime
-from flatbgp.host.model import MARK, Address, Interface, InterfacesChanged
+from flatbgp.host.model import MARK, Address, HostError, Interface, InterfacesChanged
 from flatbgp.host.netlink import Netlink, NetlinkWatch
 from flatbgp.host.packets import netlink as wire
 from flatbgp.host.packets.ethernet import NO_MAC, mac_text
@@ -66,8 +66,10 @@ class InterfaceTable:
             self._waiting.cancel()
 
     def _changed(self, messages: list[Message] | None) -> None:
-        if messages is not None and all(self._is_own_renewal(message) for message in messages):
-            return
+        if messages is None or not all(self._is_own_renewal(message) for message in messages):
+            self._look_soon()
+
+    def _look_soon(self) -> None:
         if self._waiting is None:
             self._waiting = self._loop.call_at(max(self._loop.time(), self._listed_at + _PAUSE_S), self._look)
 
@@ -80,17 +82,22 @@ class InterfaceTable:
 
     def _look(self) -> None:
         self._waiting = None
-        self.refresh()
+        try:
+            self.refresh()
+        except HostError:
+            # The kernel is short of memory or of time; what changed is still to be found out.
+            self._listed_at = self._loop.time()
+            self._look_soon()
 
 
 def list_interfaces(netlink: Netlink) -> tuple[tuple[Interface, ...], frozenset[str]]:
     """Return the interfaces with addresses, in the order of their index, and the MAC addresses of all."""
     addresses: dict[int, list[Address]] = {}
-    for message in netlink.dump(RTM_GETADDR, wire.IFADDRMSG.pack(0, 0, 0, 0, 0)):
+    for message in netlink.dump(RTM_GETADDR, wire.IFADDRMSG.pack(0, 0, 0, 0, 0), "addresses"):
         index, found = decode_address(message)
         addresses.setdefault(index, []).append(found)
     request = wire.IFINFOMSG.pack(0, 0, 0, 0, 0) + encode_attributes([(_IFLA_EXT_MASK, _SKIP_STATISTICS)])
-    links = [_decode_link(message, addresses) for message in netlink.dump(RTM_GETLINK, request)]
+    links = [_decode_link(message, addresses) for message in netlink.dump(RTM_GETLINK, request, "interfaces")]
     useful = [link for link in links if any(not own.ip.is_link_local for own in link.addresses)]
     return tuple(sorted(useful, key=lambda link: link.index)), frozenset(link.mac for link in links) - {NO_MAC}
 

@@ -51,25 +51,32 @@ class Lan:
 
     def ask(self, source: IPAddress, target: IPAddress) -> bool:
         """Ask who has ``target``, as the owner of ``source``; ``False`` when the frame could not leave."""
+        mac = self._arp.mac
+        if mac is None:
+            return False
         if isinstance(target, IPv4Address) and isinstance(source, IPv4Address):
-            return self._arp.send(arp.to_frame(arp.request(self._arp.mac, source, target)))
+            return self._arp.send(arp.to_frame(arp.request(mac, source, target)))
         if isinstance(target, IPv6Address) and isinstance(source, IPv6Address):
-            mac = self._ndp.mac
             return self._ndp.send(ndp.to_frame(ndp.question(mac, source, target), mac))
         raise ValueError(f"{source} cannot ask for {target}: they are of two families")
 
     def probe(self, address: IPAddress) -> bool:
         """Ask who has ``address`` without stating anything about ourselves."""
+        mac = self._arp.mac
+        if mac is None:
+            return False
         if isinstance(address, IPv4Address):
-            return self._arp.send(arp.to_frame(arp.probe(self._arp.mac, address)))
-        return self._ndp.send(ndp.to_frame(ndp.probe(address), self._ndp.mac))
+            return self._arp.send(arp.to_frame(arp.probe(mac, address)))
+        return self._ndp.send(ndp.to_frame(ndp.probe(address), mac))
 
     def announce(self, address: IPAddress) -> bool:
         """State that we have ``address``."""
+        mac = self._arp.mac
+        if mac is None:
+            return False
         if isinstance(address, IPv4Address):
-            left = [self._arp.send(arp.to_frame(form)) for form in arp.announcements(self._arp.mac, address)]
+            left = [self._arp.send(arp.to_frame(form)) for form in arp.announcements(mac, address)]
             return all(left)
-        mac = self._ndp.mac
         return self._ndp.send(ndp.to_frame(ndp.announcement(mac, address), mac))
 
     @property
@@ -78,10 +85,10 @@ class Lan:
         return self._arp.index
 
     def reopened(self) -> "Lan":
-        """Close, and return the same on the interface that has the name now."""
-        self.close()
+        """Return the same on the interface that has the name now, and close this one."""
         lan = Lan(self._interface, self._emit, self._own_macs)
         lan.watch(self._watched)
+        self.close()
         return lan
 
     def close(self) -> None:

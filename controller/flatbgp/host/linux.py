@@ -1,6 +1,7 @@
 """The Linux machine that this program runs on."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import suppress
 from functools import partial
 
 from flatbgp.host.addresses import Addresses
@@ -9,7 +10,7 @@ from flatbgp.host.clock import boottime
 from flatbgp.host.eventqueue import EventQueue
 from flatbgp.host.interfaces import InterfaceTable
 from flatbgp.host.lan import Lan
-from flatbgp.host.model import HostEvent, Interface, InterfacesChanged, Released, Route, source_for
+from flatbgp.host.model import HostError, HostEvent, Interface, InterfacesChanged, Released, Route, source_for
 from flatbgp.host.netlink import ROUTE, SOCK_DIAG, Netlink
 from flatbgp.host.routes import find_route
 from flatbgp.host.rules import Rules
@@ -118,10 +119,12 @@ class LinuxHost:
         """Pass the news on, after opening sockets anew whose interface was replaced by one of the same name."""
         for interface in event.interfaces:
             lan, wire = self._lans.get(interface.name), self._wires.get(interface.name)
-            if lan is not None and lan.index != interface.index:
-                self._lans[interface.name] = lan.reopened()
-            if wire is not None and wire.index != interface.index:
-                self._wires[interface.name] = wire.reopened()
+            # If it is gone again, the old sockets stay and hear nothing; the next change finds them here.
+            with suppress(HostError):
+                if lan is not None and lan.index != interface.index:
+                    self._lans[interface.name] = lan.reopened()
+                if wire is not None and wire.index != interface.index:
+                    self._wires[interface.name] = wire.reopened()
         self._events.put(event)
 
     def _lan(self, interface: str) -> Lan:

@@ -57,10 +57,16 @@ class Netlink:
         """
         return self._exchange(kind, payload, flags | FLAG_ACK)
 
-    def dump(self, kind: int, payload: bytes) -> list[Message]:
-        """List all objects of a kind, consistently: a list that changed while it was read is read again."""
+    def dump(self, kind: int, payload: bytes, what: str) -> list[Message]:
+        """List all objects of a kind, consistently: a list that changed while it was read is read again.
+
+        Raises :class:`~flatbgp.host.model.HostError`, which names ``what`` was to be listed.
+        """
         for _ in range(_ATTEMPTS):
-            messages = self._exchange(kind, payload, FLAG_DUMP)
+            try:
+                messages = self._exchange(kind, payload, FLAG_DUMP)
+            except NetlinkError as error:
+                raise HostError(f"cannot list {what}: {error.strerror}") from error
             if not any(message.flags & FLAG_DUMP_INTERRUPTED for message in messages):
                 return messages
         # Tables that change without pause: what is listed is right but for what changed meanwhile, and the watch

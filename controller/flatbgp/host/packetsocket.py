@@ -83,6 +83,9 @@ class PacketSocket:
         except OSError as error:
             self._socket.close()
             raise HostError(f"no packet socket on {interface}: {error.strerror}") from error
+        except HostError:
+            self._socket.close()
+            raise
         self._loop.add_reader(self._socket.fileno(), self._readable)
 
     def _prepare(self, packet_filter: bytes, protocol: int | None) -> None:
@@ -99,7 +102,10 @@ class PacketSocket:
         """Replace the filter (an array of ``struct sock_filter``); what was queued under the old one stays."""
         memory = ctypes.create_string_buffer(packet_filter, len(packet_filter))
         program = struct.pack("@HP", len(packet_filter) // 8, ctypes.addressof(memory))
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+        except OSError as error:
+            raise HostError(f"cannot choose packets on {self._interface}: {error.strerror}") from error
 
     def set_memberships(self, groups: set[str]) -> None:
         """Receive frames to these multicast MAC addresses as well, and to no others of an earlier call."""
@@ -110,13 +116,17 @@ class PacketSocket:
             for mac in sorted(macs):
                 octets = bytes.fromhex(mac.replace(":", ""))
                 request = struct.pack("@iHH8s", self.index, _PACKET_MR_MULTICAST, len(octets), octets)
-                self._socket.setsockopt(_SOL_PACKET, operation, request)
+                try:
+                    self._socket.setsockopt(_SOL_PACKET, operation, request)
+                except OSError as error:
+                    raise HostError(f"cannot choose multicast {mac} on {self._interface}: {error.strerror}") from error
         self._memberships = set(groups)
 
     @property
-    def mac(self) -> str:
-        """The interface's MAC address as it is now (it may be changed while we run, as bonding does)."""
-        return mac_text(self._socket.getsockname()[4])
+    def mac(self) -> str | None:
+        """The interface's MAC address as it is now (bonding changes it while we run); ``None``: it is gone."""
+        octets: bytes = self._socket.getsockname()[4]
+        return mac_text(octets) if len(octets) == 6 else None
 
     def send(self, frame: bytes) -> bool:
         """Send a frame; ``False`` when it is lost at once (interface down, queue full)."""

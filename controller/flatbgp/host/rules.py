@@ -58,7 +58,8 @@ class Rules:
         """Return the bans in force, also those that an earlier process left behind."""
         found = []
         for family in (wire.AF_INET, wire.AF_INET6):
-            for message in self._netlink.dump(_RTM_GETRULE, wire.FIB_RULE_HDR.pack(family, 0, 0, 0, 0, 0, 0)):
+            request = wire.FIB_RULE_HDR.pack(family, 0, 0, 0, 0, 0, 0)
+            for message in self._netlink.dump(_RTM_GETRULE, request, "routing rules"):
                 (_, _, _, _, _, action, _), attributes = decode_fixed(wire.FIB_RULE_HDR, message.payload)
                 source = wire.address(attributes, _FRA_SRC)
                 if action != _BLACKHOLE or wire.unsigned(attributes, _FRA_PROTOCOL) != MARK or source is None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from ipaddress import IPv4Address
 
-from flatbgp.host.model import HostError, Released
+from flatbgp.host.model import Released
 from flatbgp.host.netlink import Netlink, NetlinkError
 from flatbgp.host.packets.inetdiag import (
     TcpSocket,
@@ -42,16 +42,12 @@ class Sockets:
         A dual-stack socket (family IPv6) may hold an IPv4 connection, so both families are looked through for IPv4.
         """
         families = (AF_INET, AF_INET6) if isinstance(address, IPv4Address) else (AF_INET6,)
-        try:
-            listed = [
-                decode_socket(message.payload)
-                for family in families
-                for message in self._netlink.dump(_SOCK_DIAG_BY_FAMILY, list_request(family))
-            ]
-        except NetlinkError as error:
-            raise HostError(
-                f"cannot list TCP sockets of {address}: {error.strerror}; is the kernel module tcp_diag there?"
-            ) from error
+        what = f"TCP sockets of {address} (is the kernel module tcp_diag there?)"
+        listed = [
+            decode_socket(message.payload)
+            for family in families
+            for message in self._netlink.dump(_SOCK_DIAG_BY_FAMILY, list_request(family), what)
+        ]
         closed = {TcpState.CLOSE, TcpState.BOUND_INACTIVE}
         return [found for found in listed if found.local == address and found.state not in closed]
 

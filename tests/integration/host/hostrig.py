@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
 from pathlib import Path
 from typing import Any, TypeVar
 
+from flatbgp.host.interface import Host
 from flatbgp.host.linux import LinuxHost
 from flatbgp.host.model import HostEvent, Interface
 from flatbgp.lab.namespaces import Namespace, plug
@@ -166,7 +167,7 @@ def build_lan(sandbox: Sandbox) -> Lan:
 class Ears:
     """Reads a host's events in the background, so that a test can wait for one of a kind."""
 
-    def __init__(self, host: LinuxHost) -> None:
+    def __init__(self, host: Host) -> None:
         self.host = host
         self.heard: list[HostEvent] = []
         self._news = asyncio.Condition()
@@ -213,12 +214,12 @@ async def open_host() -> AsyncIterator[tuple[LinuxHost, Ears]]:
         await ears.close()
 
 
-async def hold(host: LinuxHost, address: IPAddress, seconds: int = 60) -> None:
+async def hold(host: Host, address: IPAddress, seconds: int = 60) -> None:
     """Put an address on the interface."""
     assert await host.put(address, INTERFACE, lambda _: seconds, lambda _: True, fresh=True) is not None
 
 
-async def floating(host: LinuxHost) -> set[IPAddress]:
+async def floating(host: Host) -> set[IPAddress]:
     """Return the floating IPs that are on the host."""
     return {own.ip for interface in await host.interfaces() for own in interface.addresses if own.ours}
 

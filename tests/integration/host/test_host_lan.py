@@ -150,6 +150,9 @@ def test_an_interface_that_was_replaced_by_one_of_the_same_name_is_listened_to(l
             host.watch_addresses(INTERFACE, {lan.router.four})
             before = eth0(await host.interfaces()).index
             lan.a.namespace.ip(f"link del {INTERFACE}")
+            for say in (host.probe, host.announce):
+                assert not say(INTERFACE, FLOATING)
+                assert not say(INTERFACE, FLOATING6)
             plug(lan.switch, "port-a2", lan.a.namespace, INTERFACE)
             lan.a.namespace.add_addresses(INTERFACE, [ip_interface("10.0.1.1/24")])
             await ears.expect(

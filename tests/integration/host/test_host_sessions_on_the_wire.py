@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from flatbgp.host.linux import LinuxHost
 from flatbgp.host.model import Connection, NextHop, Outcome, PeerHeard, Route, SessionMessage
 from flatbgp.host.packets.bgp import MARKER, Notification, Open
 from flatbgp.lab import frr
@@ -19,7 +18,7 @@ from flatbgp.resources.ip import Family, IPAddress
 from host.hostrig import FLOATING, FLOATING6, INTERFACE, Ears, Lan, hold, open_host
 from support.sandbox import Sandbox
 
-Check = Callable[[LinuxHost, Ears], Coroutine[Any, Any, None]]
+Check = Callable[[Ears], Coroutine[Any, Any, None]]
 ROUTER_ASN, NODE_ASN = 65002, 4_200_000_001
 PORT = 179
 
@@ -81,7 +80,7 @@ def listen(lan: Lan, check: Check, start: Callable[[], object] = lambda: None) -
                 await hold(host, address)
             host.watch_sessions({INTERFACE: pairs})
             await asyncio.to_thread(start)
-            await check(host, ears)
+            await check(ears)
 
     lan.a.run(main)
 
@@ -95,7 +94,7 @@ def test_s14_opens_and_the_text_of_a_shutdown_are_read_between_gobgpd_and_frr(
 ) -> None:
     frr_router = router(lan, sandbox)
 
-    async def check(host: LinuxHost, ears: Ears) -> None:
+    async def check(ears: Ears) -> None:
         for local, peer in ((FLOATING, lan.router.four), (FLOATING6, lan.router.six)):
             ours = (await ears.expect(SessionMessage, message(local, Open, sent=True), within=20)).message
             theirs = (await ears.expect(SessionMessage, message(local, Open, sent=False), within=20)).message
@@ -125,13 +124,18 @@ def test_s14_opens_and_the_text_of_a_shutdown_are_read_between_gobgpd_and_frr(
     listen(lan, check, lambda: daemon(lan, sandbox, gobgpd_binary))
 
 
-@pytest.mark.parametrize(("node_asn", "peer_asn", "sent"), [(64999, ROUTER_ASN, False), (NODE_ASN, 64999, True)])
+@pytest.mark.parametrize(
+    ("asns", "sent"),
+    [((64999, ROUTER_ASN), False), ((NODE_ASN, 64999), True)],
+    ids=["the router finds it", "the daemon finds it"],
+)
 def test_s06_a_wrong_asn_is_read_whichever_side_finds_it(
-    lan: Lan, sandbox: Sandbox, gobgpd_binary: str, node_asn: int, peer_asn: int, sent: bool
+    lan: Lan, sandbox: Sandbox, gobgpd_binary: str, asns: tuple[int, int], sent: bool
 ) -> None:
+    node_asn, peer_asn = asns
     router(lan, sandbox, node_asn=node_asn)
 
-    async def check(host: LinuxHost, ears: Ears) -> None:
+    async def check(ears: Ears) -> None:
         for local in (FLOATING, FLOATING6):
             last = (await ears.expect(SessionMessage, message(local, Notification, sent=sent), within=20)).message
             assert isinstance(last, Notification)
@@ -172,7 +176,7 @@ def test_messages_cut_into_segments_or_put_into_one_are_read(lan: Lan, local: IP
                     session.sendall(piece)
                     assert client.recv(1000) == piece
 
-    async def check(host: LinuxHost, ears: Ears) -> None:
+    async def check(ears: Ears) -> None:
         last = (await ears.expect(SessionMessage, message(local, Notification, sent=False))).message
         assert isinstance(last, Notification)
         assert last.text == "goodbye"
@@ -203,7 +207,7 @@ def test_a_refused_connection_is_told_and_other_ports_are_not_looked_at(lan: Lan
         opened.append(attempt(lan, FLOATING, lan.router.four, port=443))
         opened.append(attempt(lan, FLOATING6, lan.router.six))
 
-    async def check(host: LinuxHost, ears: Ears) -> None:
+    async def check(ears: Ears) -> None:
         refused = await ears.expect(Connection)
         assert (refused.local, refused.peer, refused.outcome) == (FLOATING6, lan.router.six, Outcome.REFUSED)
         assert {event.local for event in ears.of(PeerHeard)} == {FLOATING6}
@@ -222,8 +226,8 @@ def test_s07_a_connection_that_nobody_answers_is_told_with_its_beginning(lan: La
     opened: list[socket.socket] = []
     peer = lan.router.four if local.version == 4 else lan.router.six
 
-    async def check(host: LinuxHost, ears: Ears) -> None:
-        began = host.now()
+    async def check(ears: Ears) -> None:
+        began = ears.host.now()
         silent = await ears.expect(Connection)
         assert (silent.local, silent.outcome) == (local, Outcome.UNANSWERED)
         assert silent.since is not None
