@@ -43,8 +43,9 @@ lint: setup-dev ## Style, types, and the contracts between the layers
 	@.venv/bin/lint-imports
 
 .PHONY: generate
-generate: setup-dev ## Write the gRPC stubs in generated/ anew from protos/
+generate: setup-dev ## Write anew what is generated: gRPC stubs, reference pages
 	@$(PYTHON) tools/generate_protos.py
+	@$(PYTHON) tools/generate_docs.py
 
 .PHONY: bench
 bench: setup-dev ## Measure speed and memory; medians and spreads, raw figures in bench/results/
