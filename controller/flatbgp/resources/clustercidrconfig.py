@@ -7,7 +7,7 @@ from typing import Annotated
 
 from flatbgp.resources.conditions import Condition
 from flatbgp.resources.faults import Fault, shown
-from flatbgp.resources.forms import Count, LabelKey, Labels, LabelValue, PodRange
+from flatbgp.resources.forms import Count, LabelKey, LabelValue, PodRange, Selector
 from flatbgp.resources.ip import Family
 from flatbgp.resources.kind import Column, Kind
 from flatbgp.resources.schema import Doc, Immutable, Length, Range
@@ -63,7 +63,7 @@ class SelectorRequirement:
 class LabelSelector:
     """metav1.LabelSelector; empty selects every node, as the fallback of all others."""
 
-    match_labels: Annotated[Labels, Doc("The node has all these pairs as labels.")] = field(default_factory=dict)
+    match_labels: Annotated[Selector, Doc("The node has all these pairs as labels.")] = field(default_factory=dict)
     match_expressions: Annotated[tuple[SelectorRequirement, ...], Doc("The node meets all these."), Length(0, 64)] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:

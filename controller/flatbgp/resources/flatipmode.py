@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from flatbgp.resources.conditions import Condition
-from flatbgp.resources.forms import Count, Labels
+from flatbgp.resources.forms import Count, Selector
 from flatbgp.resources.kind import Column, Kind
 from flatbgp.resources.schema import Doc
 
@@ -19,7 +19,7 @@ class FlatIPModeSpec:
     )
     enable_bgp_ipv6: Annotated[bool, Doc("Whether IPv6 pod CIDRs are announced.")] = False
     peer_selector: Annotated[
-        Labels, Doc("A BGPPeer is used when it has all these pairs as labels; empty selects every one.")
+        Selector, Doc("A BGPPeer is used when it has all these pairs as labels; empty selects every one.")
     ] = field(default_factory=dict)
 
     def selects(self, labels: Mapping[str, str]) -> bool:

@@ -127,8 +127,8 @@ Labels = Annotated[
     Mapping[str, str],
     KeyRule(Rule("a label key", label_key_problem)),
     Rule("a label value", label_value_problem),
-    Length(0, 64),
 ]
+Selector = Annotated[Labels, Length(0, 64)]
 
 Community = Annotated[
     str, Rule("ASN:value, each 0 to 65535, or a well-known name (RFC 1997)", community_problem), Length(1, 32)

@@ -35,6 +35,10 @@ def _namespace_problem(namespace: str) -> str | None:
     return namespace_problem(namespace) if namespace else None  # an empty one is a missing one
 
 
+def _annotation_key_problem(key: str) -> str | None:
+    return label_key_problem(key.lower())  # as the Kubernetes API: capitals are allowed before the slash as well
+
+
 @dataclass(frozen=True, slots=True)
 class WrittenMeta:
     """The metadata that a manifest decides; the rest is the store's and ignored."""
@@ -43,7 +47,7 @@ class WrittenMeta:
     namespace: Annotated[str, Rule("a namespace", _namespace_problem), Doc("the object's namespace")] = ""
     labels: Annotated[Labels, Doc("labels")] = field(default_factory=dict)
     annotations: Annotated[
-        Mapping[str, str], KeyRule(Rule("an annotation key", label_key_problem)), Doc("annotations")
+        Mapping[str, str], KeyRule(Rule("an annotation key", _annotation_key_problem)), Doc("annotations")
     ] = field(default_factory=dict)
     finalizers: Annotated[tuple[LabelKey, ...], Doc("finalizers"), Length(0, 64)] = ()
 

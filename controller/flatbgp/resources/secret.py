@@ -48,16 +48,16 @@ def read(document: Mapping[str, Any], faults: list[Fault]) -> SecretSpec | None:
     if kind != BASIC_AUTH:
         return SecretSpec(kind or "")
     start = len(faults)
-    raw = _bytes(document, faults)
+    path, raw = _bytes(document, faults)
     if raw is not None:
-        _check(raw, faults)
+        _check(raw, path, faults)
     if len(faults) > start:
         return None
     return SecretSpec(BASIC_AUTH, None if raw is None else Password(raw.decode()))
 
 
-def _bytes(document: Mapping[str, Any], faults: list[Fault]) -> bytes | None:
-    """Return the password's bytes: ``stringData`` goes before ``data``, as in Kubernetes."""
+def _bytes(document: Mapping[str, Any], faults: list[Fault]) -> tuple[str, bytes | None]:
+    """Return where the password stands, and its bytes: ``stringData`` goes before ``data``, as in Kubernetes."""
     for name in ("stringData", "data"):
         values = document.get(name)
         if values is None:
@@ -68,20 +68,19 @@ def _bytes(document: Mapping[str, Any], faults: list[Fault]) -> bytes | None:
         for key, value in values.items():
             if type(value) is not str:
                 faults.append(Fault("must be a string: put it in quotes", f"{name}.{key[:100]}"))
-        text = values.get(PASSWORD_KEY)
+        text, path = values.get(PASSWORD_KEY), f"{name}.{PASSWORD_KEY}"
         if type(text) is not str:
             continue
         if name == "stringData":
-            return text.encode(errors="surrogatepass")
+            return path, text.encode(errors="surrogatepass")
         try:
-            return base64.b64decode("".join(text.split()), validate=True)
+            return path, base64.b64decode("".join(text.split()), validate=True)
         except (binascii.Error, ValueError):
-            faults.append(Fault("must be base64; plain text goes under stringData", f"data.{PASSWORD_KEY}"))
-    return None
+            faults.append(Fault("must be base64; plain text goes under stringData", path))
+    return "", None
 
 
-def _check(raw: bytes, faults: list[Fault]) -> None:
-    path = f"data.{PASSWORD_KEY}"
+def _check(raw: bytes, path: str, faults: list[Fault]) -> None:
     if not raw:
         faults.append(Fault("is empty; a session's password has 1 to 80 bytes", path))
     elif len(raw) > PASSWORD_LIMIT:

@@ -58,7 +58,7 @@ def check_files(files: Iterable[tuple[str, bytes]]) -> Checked:
 
 def _repeated(document: Document, manifest: Manifest, first: Manifest) -> Fault:
     place = f"document {first.index}" + (f" of {first.source}" if first.source != manifest.source else "")
-    fault = Fault(f"is there twice: first in {place}; remove one", document.path)
+    fault = Fault(f"is there twice: first in {place}; remove one")
     return _placed(fault, document, f"{manifest.kind.name} {manifest.key}")
 
 
@@ -138,12 +138,8 @@ def _subject(value: Mapping[str, Any]) -> str:
 
 
 def _placed(fault: Fault, document: Document, subject: str) -> Fault:
-    path = fault.path if fault.path.startswith("items[") or not document.path else _joined(document.path, fault.path)
+    path = ".".join(part for part in (document.path, fault.path) if part)
     return replace(fault, path=path, subject=subject, source=document.source, document=document.index)
-
-
-def _joined(first: str, second: str) -> str:
-    return f"{first}.{second}" if second else first
 
 
 def _without_value(fault: Fault) -> Fault:
