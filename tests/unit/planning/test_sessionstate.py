@@ -149,4 +149,4 @@ def test_every_notification_has_a_sentence(sent, code, subcode, text):
     sentence = meaning.sentence(NAMES)
     assert f"{code}/{subcode}" in sentence
     assert text in sentence
-    assert "{" not in meaning.cure.format(**{slot: "" for slot in NAMES.__dataclass_fields__})
+    assert "{" not in meaning.cure.format(**dict.fromkeys(NAMES.__dataclass_fields__, ""))
