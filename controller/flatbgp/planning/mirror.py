@@ -83,6 +83,7 @@ class Recreate:
     kind: AnyKind
     key: Key
     version: str
+    finalizers: tuple[str, ...]
     document: Mapping[str, Any] = field(repr=False)
 
     def __str__(self) -> str:
@@ -219,7 +220,7 @@ def _bring(kind: AnyKind, key: Key, document: Mapping[str, Any], copy: AnyResour
     if copy.meta.deleting:
         # Held by a finalizer. With other ranges it is another config of the same name: that one waits until it is gone.
         same = _fixed(kind, copy.document) == _fixed(kind, document)
-        return [Recreate(kind, key, copy.meta.resource_version, document)] if same else []
+        return [Recreate(kind, key, copy.meta.resource_version, copy.meta.finalizers, document)] if same else []
     if _fixed(kind, copy.document) != _fixed(kind, document):
         return [Delete(kind, key, copy.meta.resource_version, "its source was made anew with other fixed fields")]
     wanted = {name: document.get(name) for name in _content(kind)}

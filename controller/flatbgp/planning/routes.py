@@ -265,28 +265,6 @@ def plan_routes(nodes: Collection[Node], announce: Announcing, existing: Mapping
     return RoutePlanner().plan(nodes, announce, existing)
 
 
-def next_hops(routes: Iterable[Route]) -> Mapping[IPNetwork, IPAddress]:
-    """Return what the engine has to announce.
-
-    While a node's address changes, a prefix has two objects for a moment: the newer one counts.
-    """
-    chosen: dict[IPNetwork, Route] = {}
-    for route in routes:
-        if route.spec is None or route.meta.deleting:
-            continue
-        other = chosen.setdefault(route.spec.prefix, route)
-        if other is not route and _newer(route, other):
-            chosen[route.spec.prefix] = route
-    return {prefix: route.spec.next_hop for prefix, route in chosen.items() if route.spec is not None}
-
-
-def _newer(one: Route, other: Route) -> bool:
-    return (one.meta.creation_timestamp or _FIRST, one.meta.name) > (
-        other.meta.creation_timestamp or _FIRST,
-        other.meta.name,
-    )
-
-
 def after(plan: RoutePlan, existing: Mapping[Key, Route]) -> Mapping[Key, BGPAdvertisedRouteSpec]:
     """Return the routes as they are once the plan is applied."""
     state = {key: route.spec for key, route in existing.items() if route.spec is not None}

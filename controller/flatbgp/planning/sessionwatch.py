@@ -1,8 +1,9 @@
 """BGPSession objects as the controller looks after them: silent speakers, lost gateways, objects without a session.
 
 An object has one writer, the speaker of its node. The controller writes only what that speaker cannot: that nothing was
-heard from it, or that nobody holds the address any more. It deletes what belongs to no planned session, after a while
-in which the speaker, who may know better, could have done so.
+heard from it, or that nobody holds the address any more. It deletes what belongs to no planned session. Whether a
+session that could be is planned is also a matter of when one began to look; there the speaker knows better, and the
+object goes only when it is no longer reported.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -12,6 +13,7 @@ from typing import Final
 
 from flatbgp.planning.sessions import PlannedSession, SessionId, SessionPlan
 from flatbgp.resources.bgpsession import BGPSessionSpec, BGPSessionStatus, SessionStatusState
+from flatbgp.resources.ip import IPAddress
 from flatbgp.resources.meta import Key
 from flatbgp.resources.reasons import Reason
 from flatbgp.resources.resource import Resource
@@ -20,6 +22,9 @@ Session = Resource[BGPSessionSpec, BGPSessionStatus]
 
 MISSED_REPORTS: Final = 3
 """After so many intervals without a report the speaker counts as silent."""
+
+LATE_REPORT: Final = 1.5
+"""After so many intervals without a report the speaker has given the session up."""
 
 GRACE_SECONDS: Final = 2.0
 """How long a session is left alone that is not in our plan, or whose address has no holder: a move takes less."""
@@ -71,13 +76,17 @@ def look_after_sessions(
     sessions: Collection[Session],
     plan: SessionPlan,
     nodes: Collection[str],
+    holders: Mapping[IPAddress, str],
     watch: Watch,
     *,
     now: float,
     wall: datetime,
     interval: float,
 ) -> Upkeep:
-    """Return what the controller has to write. ``nodes`` are the Nodes that exist; ``interval`` is that of reports."""
+    """Return what the controller has to write.
+
+    ``nodes`` are the Nodes that exist, ``holders`` says who holds which address, ``interval`` is that of reports.
+    """
     watch = watch.observe(sessions, now)
     planned = {session.id: session for session in plan.sessions}
     statuses: list[tuple[Session, BGPSessionStatus]] = []
@@ -89,8 +98,11 @@ def look_after_sessions(
         silent_in = watch.heard[session.key].at + MISSED_REPORTS * interval - now
         if stray is not None:
             strays[session.key] = since = watch.stray_since.get(session.key, now)
-            if now - since < GRACE_SECONDS:
-                looks.append(since + GRACE_SECONDS - now)
+            grace_ends = since + GRACE_SECONDS
+            if stray is Reason.NOT_SELECTED and session.spec is not None and _possible(session.spec, plan, holders):
+                grace_ends = max(grace_ends, watch.heard[session.key].at + LATE_REPORT * interval)
+            if now < grace_ends:
+                looks.append(grace_ends - now)
             elif stray is Reason.NO_GATEWAY:
                 message = f"No node holds {session.spec.local_ip if session.spec else 'the floating IP'} any more."
                 statuses += _down(session, stray, message, wall)
@@ -104,6 +116,16 @@ def look_after_sessions(
         else:
             looks.append(silent_in)
     return Upkeep(tuple(statuses), tuple(deletions), Watch(watch.heard, strays), min(looks, default=None))
+
+
+def _possible(spec: BGPSessionSpec, plan: SessionPlan, holders: Mapping[IPAddress, str]) -> bool:
+    """Return whether a session could be planned as far as objects say, the choice between several aside."""
+    peer = plan.peers.get(spec.peer)
+    return (
+        peer is not None
+        and peer.reason not in (Reason.NOT_SELECTED, Reason.CONFLICTING)
+        and holders.get(spec.local_ip) == spec.node_name
+    )
 
 
 def _stray(session: Session, planned: Mapping[SessionId, PlannedSession], nodes: Collection[str]) -> Reason | None:

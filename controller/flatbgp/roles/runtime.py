@@ -8,7 +8,10 @@ import asyncio
 import contextlib
 import faulthandler
 import logging
+import os
+import secrets
 import signal
+import socket
 import sys
 import types
 from collections.abc import Awaitable, Callable, Collection, Coroutine
@@ -116,6 +119,11 @@ async def reconcile(
             trouble.clear(about)
             failures = 0
         await wakeup.wait(pause)
+
+
+def process_identity() -> str:
+    """Return a name that no other process has: for the Lease of a leader."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def configure_logging(log_format: LogFormat, level: str) -> None:

@@ -18,8 +18,8 @@ SAID_ONE_BY_ONE: Final = 20
 """Beyond so many writes in one go their number is logged instead."""
 
 LAST_WRITE_SECONDS: Final = 2.0
-"""How long a role that must end waits for writes that are under way: their outcome is worth knowing, and the next leader
-must not begin before they are over."""
+"""How long a role that must end waits for writes that are under way: the next leader must not begin before they are
+over, and their outcome is worth knowing."""
 
 _ABOUT: Final = "write: "
 
@@ -62,9 +62,9 @@ class Writer:
         self._trouble.keep_only(_ABOUT, self._refusals)
 
     async def run(self, *phases: Sequence[Write]) -> None:
-        """Carry out the phases one after another, the writes of one together; raise the :class:`StoreError` of an outage.
+        """Carry out the phases one after another, the writes of one together.
 
-        All that were begun are ended and settled first.
+        An outage ends it with its :class:`StoreError`, when all writes that were begun are over and settled.
         """
         for phase in phases:
             self._announce(phase)

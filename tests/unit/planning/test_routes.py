@@ -1,6 +1,6 @@
 """From Nodes to BGPAdvertisedRoutes."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from planning_objects import group, make, mode, node, peer
 
 from flatbgp.planning.configuration import configuration
-from flatbgp.planning.routes import Announcing, Node, Route, RoutePlan, RoutePlanner, after, announcing, next_hops
+from flatbgp.planning.routes import Announcing, Node, Route, RoutePlan, RoutePlanner, after, announcing
 from flatbgp.planning.routes import plan_routes as plan
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
 from flatbgp.resources.codec import encode_spec
@@ -86,14 +86,6 @@ def test_s51_a_changed_node_address_adds_the_new_next_hop_before_the_old_one_goe
     result = plan(moved, V4, before)
     assert [key.name for key, _ in result.create] == ["route-via-10-0-1-9"]
     assert [route.meta.name for route in result.delete] == ["route-via-10-0-1-1"]
-
-
-def test_s51_while_both_objects_exist_the_newer_one_counts() -> None:
-    spec = {"prefix": "222.2.0.0/24", "nodeName": "node-01"}
-    old = make(BGP_ADVERTISED_ROUTE, "a", {**spec, "nextHop": "10.0.1.1"}, creationTimestamp="2026-01-01T00:00:00Z")
-    new = make(BGP_ADVERTISED_ROUTE, "b", {**spec, "nextHop": "10.0.1.9"}, creationTimestamp="2026-01-01T00:00:01Z")
-    for order in ([old, new], [new, old]):
-        assert next_hops(order) == {ip_network("222.2.0.0/24"): ip_address("10.0.1.9")}
 
 
 def test_s44_a_route_deleted_by_hand_is_made_again_and_a_changed_one_put_right() -> None:

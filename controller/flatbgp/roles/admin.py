@@ -1,0 +1,191 @@
+"""The admin role: mirrors the cluster namespace of the admin cluster to the user cluster.
+
+It leads by a Lease on the user cluster, where it writes. Both clusters may be one.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, TypeVar
+
+import structlog
+
+from flatbgp.host.clock import boottime
+from flatbgp.planning.marks import IN_USE_FINALIZER, USER_NAMESPACE
+from flatbgp.planning.mirror import (
+    SOURCES,
+    TARGETS,
+    Action,
+    Create,
+    Delete,
+    Objects,
+    Places,
+    Recreate,
+    Update,
+    plan_mirror,
+)
+from flatbgp.resources.cluster import CLUSTER
+from flatbgp.resources.secret import SECRET
+from flatbgp.roles.controller import utc_now
+from flatbgp.roles.options import AdminOptions
+from flatbgp.roles.runtime import (
+    RETRY_SECONDS,
+    RoleFailed,
+    Runtime,
+    Trouble,
+    Wakeup,
+    process_identity,
+    reconcile,
+    run_role,
+)
+from flatbgp.roles.runtime_writes import REFUSED_RETRY_SECONDS, Write, Writer
+from flatbgp.store.cache import Cache, CacheSet
+from flatbgp.store.election import Elector, LeadershipLost, Terms
+from flatbgp.store.protocol import Store, StoreError
+from flatbgp.store.url import open_store
+
+R = TypeVar("R")
+
+LEASE_NAME = "flatbgp-admin"
+
+
+@dataclass(slots=True)
+class Mirror:
+    """The loop: sources and copies as the caches have them, the difference, the writes."""
+
+    admin: CacheSet
+    user: CacheSet
+    store: Store
+    places: Places
+    trouble: Trouble
+    log: structlog.stdlib.BoundLogger
+    _sources: Mapping[str, Cache[Any, Any]] = field(init=False)
+    _copies: Mapping[str, Cache[Any, Any]] = field(init=False)
+    _writer: Writer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._writer = Writer(self.trouble, self.log)
+        self._sources = {kind.full_name: self.admin.start(kind, self.places.source) for kind in SOURCES}
+        self._copies = {
+            kind.full_name: self.user.start(kind, self._namespace(kind.full_name) if kind.namespaced else None)
+            for _, kind in TARGETS
+        }
+
+    def _namespace(self, kind: str) -> str:
+        return self.places.secrets if kind == SECRET.full_name else USER_NAMESPACE
+
+    async def wait_synced(self) -> None:
+        """Return when everything has been listed once: a list that is not there yet is not an empty one."""
+        await self.admin.wait_synced()
+        await self.user.wait_synced()
+
+    async def step(self) -> float | None:
+        """Bring the copies to where they should be."""
+        plan = plan_mirror(_objects(self._sources), _objects(self._copies), self.places)
+        for subject, problem in plan.problems.items():
+            self.trouble.report(f"source: {subject}", f"{subject} {problem}")
+        self.trouble.keep_only("source: ", [f"source: {subject}" for subject in plan.problems])
+        self._writer.begin()
+        phases = groupby(plan.actions, key=lambda action: (type(action) is Delete, action.kind.full_name))
+        await self._writer.run(*([self._write(action) for action in actions] for _, actions in phases))
+        self._writer.end()
+        return REFUSED_RETRY_SECONDS if self._writer.refused else None
+
+    def _write(self, action: Action) -> Write:
+        return Write(str(action), lambda: self._carry_out(action))
+
+    async def _carry_out(self, action: Action) -> None:
+        kind, key = action.kind, action.key
+        match action:
+            case Create():
+                await self.store.create(kind, action.document)
+            case Update():
+                await self.store.patch(kind, key.name, key.namespace, action.patch, version=action.version)
+            case Delete():
+                await self.store.delete(kind, key.name, key.namespace, version=action.version)
+            case Recreate():
+                finalizers = [each for each in action.finalizers if each != IN_USE_FINALIZER]
+                patch = {"metadata": {"finalizers": finalizers or None}}
+                await self.store.patch(kind, key.name, key.namespace, patch, version=action.version)
+                await self.store.create(kind, action.document)
+
+
+def _objects(caches: Mapping[str, Cache[Any, Any]]) -> Objects:
+    return {name: tuple(cache.items.values()) for name, cache in caches.items()}
+
+
+async def find_namespace(admin: Store, given: str | None, trouble: Trouble) -> str:
+    """Return the cluster namespace: the given one, else that of the only Cluster; waits for a store that is away."""
+    if given == USER_NAMESPACE:
+        raise RoleFailed(f"{USER_NAMESPACE} is where copies go and cannot be the cluster namespace", status=2)
+    if given is not None:
+        return given
+    clusters = await _patiently(lambda: admin.list(CLUSTER), trouble)
+    names = [cluster.key for cluster in clusters.items if cluster.meta.namespace != USER_NAMESPACE]
+    if len(names) == 1:
+        return names[0].namespace
+    found = "there are " + ", ".join(str(key) for key in names) if names else "there is none"
+    raise RoleFailed(
+        f"--cluster-namespace may be left out only when the admin cluster has exactly one Cluster; {found}", status=2
+    )
+
+
+async def _patiently(call: Callable[[], Awaitable[R]], trouble: Trouble) -> R:
+    """Call until the store answers."""
+    failures = 0
+    while True:
+        try:
+            answer = await call()
+        except StoreError as error:
+            trouble.report("store", f"{error}; trying again")
+            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            failures += 1
+        else:
+            trouble.clear("store")
+            return answer
+
+
+async def mirror(runtime: Runtime, options: AdminOptions, admin: Store, user: Store) -> None:
+    """Run the role on two stores (or twice the same one) until cancelled."""
+    trouble, wakeup = Trouble(runtime.log), Wakeup()
+    namespace = await find_namespace(admin, options.cluster_namespace, trouble)
+    same = await _patiently(admin.identity, trouble) == await _patiently(user.identity, trouble)
+    places = Places(namespace, options.secret_namespace, same_store=same)
+    chance = random.SystemRandom().random
+    terms = Terms(LEASE_NAME, process_identity(), options.lease_duration, options.renew_interval)
+    elector = Elector(user, terms, log=runtime.log, clock=boottime, now=utc_now, random=chance)
+    async with (
+        CacheSet(admin, wakeup.set, log=runtime.log, clock=boottime, random=chance) as sources,
+        CacheSet(user, wakeup.set, log=runtime.log, clock=boottime, random=chance) as copies,
+    ):
+        loop = Mirror(sources, copies, user, places, trouble, runtime.log)
+
+        async def step() -> float | None:
+            pause = await loop.step()
+            runtime.ready = True
+            return pause
+
+        async def lead() -> None:
+            await loop.wait_synced()
+            await reconcile(wakeup, step, trouble, about="mirror")
+
+        try:
+            await elector.run(lead)
+        except LeadershipLost as lost:
+            raise RoleFailed(f"{lost}; another admin role leads, or will") from lost
+
+
+async def _main(runtime: Runtime, options: AdminOptions) -> None:
+    admin, user = open_store(options.admin_store), open_store(options.store)
+    try:
+        await mirror(runtime, options, admin, user)
+    finally:
+        await admin.close()
+        await user.close()
+
+
+def run(options: AdminOptions) -> int:
+    """Run the admin role in the foreground; return the exit status."""
+    return run_role("admin", lambda runtime: _main(runtime, options), options)

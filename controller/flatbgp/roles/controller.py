@@ -1,0 +1,73 @@
+"""The controller: Nodes get pod CIDRs, pod CIDRs become routes, and objects say how they are.
+
+Several may run and one leads. The others keep their caches warm, so that a new leader acts at once. Two loops share the
+caches: one for Nodes and routes, which packets wait for, and one for statuses, which people wait for.
+"""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+
+from flatbgp.host.clock import boottime
+from flatbgp.planning.nodes import NodePlan
+from flatbgp.roles.controller_caches import ControllerCaches
+from flatbgp.roles.controller_nodes import NodesLoop
+from flatbgp.roles.controller_status import StatusLoop
+from flatbgp.roles.options import ControllerOptions
+from flatbgp.roles.runtime import RoleFailed, Runtime, Trouble, Wakeup, process_identity, reconcile, run_role
+from flatbgp.store.cache import CacheSet
+from flatbgp.store.election import Elector, LeadershipLost, Terms
+from flatbgp.store.protocol import Store
+from flatbgp.store.url import open_store
+
+LEASE_NAME = "flatbgp-controller"
+
+
+def utc_now() -> datetime:
+    """Return the wall clock's time, to the second as Kubernetes' conditions have it."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+async def control(runtime: Runtime, options: ControllerOptions, store: Store) -> None:
+    """Run the role on a store until cancelled; :class:`RoleFailed` when another one leads from now on."""
+    nodes_wakeup, status_wakeup = Wakeup(), Wakeup()
+    trouble = Trouble(runtime.log)
+    random_number = random.SystemRandom().random
+    terms = Terms(LEASE_NAME, process_identity(), options.lease_duration, options.renew_interval)
+    elector = Elector(store, terms, log=runtime.log, clock=boottime, now=utc_now, random=random_number)
+    async with CacheSet(store, lambda: None, log=runtime.log, clock=boottime, random=random_number) as cache_set:
+        caches = ControllerCaches(cache_set, options.secret_namespace, nodes_wakeup.set, status_wakeup.set)
+        statuses = StatusLoop(store, caches, trouble, runtime.log, boottime, utc_now, options.report_interval)
+        runtime.samples.append(statuses.samples)
+
+        def planned(plan: NodePlan) -> None:
+            runtime.ready = True
+            if plan != statuses.nodes:
+                statuses.nodes = plan
+                status_wakeup.set()
+
+        nodes = NodesLoop(store, caches, nodes_wakeup, trouble, runtime.log, planned)
+
+        async def lead() -> None:
+            await caches.wait_synced()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(reconcile(nodes_wakeup, nodes.step, trouble, about="Nodes and routes"))
+                tasks.create_task(reconcile(status_wakeup, statuses.step, trouble, about="statuses"))
+
+        try:
+            await elector.run(lead)
+        except LeadershipLost as lost:
+            raise RoleFailed(f"{lost}; another controller leads, or will") from lost
+
+
+async def _main(runtime: Runtime, options: ControllerOptions) -> None:
+    store = open_store(options.store)
+    try:
+        await control(runtime, options, store)
+    finally:
+        await store.close()
+
+
+def run(options: ControllerOptions) -> int:
+    """Run the controller in the foreground; return the exit status."""
+    return run_role("controller", lambda runtime: _main(runtime, options), options)
