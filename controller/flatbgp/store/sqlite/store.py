@@ -1,5 +1,6 @@
 """The Store protocol on the embedded store's file."""
 
+import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -13,10 +14,12 @@ from flatbgp.resources.meta import Key
 from flatbgp.resources.resource import Resource
 from flatbgp.store import documents
 from flatbgp.store.protocol import Applied, Change, ChangeType, Expired, Listing
-from flatbgp.store.sqlite import reading, tables, writing
+from flatbgp.store.quiet import bulk_load
+from flatbgp.store.sqlite import reading, tables
 from flatbgp.store.sqlite.database import Database, Learned, Statements
 from flatbgp.store.sqlite.doorbell import Doorbell
 from flatbgp.store.sqlite.worker import Deadline, InlineWorker, ThreadWorker, Worker
+from flatbgp.store.sqlite.writing import Editor
 
 R = TypeVar("R")
 U = TypeVar("U")
@@ -68,7 +71,7 @@ class SqliteStore:
     ) -> Listing[S, T]:
         """Return the objects of a kind at one moment."""
 
-        def statements(connection: Any) -> tuple[int, Sequence[bytes]]:
+        def statements(connection: sqlite3.Connection) -> tuple[int, Sequence[bytes]]:
             at = tables.counters(connection, kind.full_name)
             return at.version, tables.read_all(connection, kind.full_name, _scope(kind, namespace))
 
@@ -88,7 +91,7 @@ class SqliteStore:
         scope, cursor = _scope(kind, namespace), reading.version_of(since)
         told = -1
 
-        def statements(connection: Any) -> tuple[tables.Counters, Sequence[tables.Event]]:
+        def statements(connection: sqlite3.Connection) -> tuple[tables.Counters, Sequence[tables.Event]]:
             at = tables.counters(connection, kind.full_name)
             return at, list(tables.events(connection, kind.full_name, scope, cursor))
 
@@ -114,11 +117,11 @@ class SqliteStore:
     async def apply(self, manifests: Sequence[Manifest]) -> Sequence[Applied]:
         """Create or update all objects in one transaction."""
         seconds = CALL_SECONDS + APPLY_SECONDS_EACH * len(manifests)
-        return await self._write(lambda connection: self._editor(connection).apply(manifests), seconds)
+        return await self._edit(lambda editor: editor.apply(manifests), seconds)
 
     async def create(self, kind: Kind[S, T], document: Mapping[str, Any]) -> Resource[S, T]:
         """Create one object."""
-        made = await self._write(lambda connection: self._editor(connection).create(kind, document))
+        made = await self._edit(lambda editor: editor.create(kind, document))
         return reading.resource(kind, made)
 
     async def patch(
@@ -133,15 +136,13 @@ class SqliteStore:
     ) -> Resource[S, T]:
         """Change one object by a merge patch."""
         key = Key(namespace if kind.namespaced else "", name)
-        document = await self._write(
-            lambda connection: self._editor(connection).patch(kind, key, patch, version, subresource)
-        )
+        document = await self._edit(lambda editor: editor.patch(kind, key, patch, version, subresource))
         return reading.resource(kind, document)
 
     async def delete(self, kind: Kind[S, T], name: str, namespace: str = "", *, version: str | None = None) -> bool:
         """Delete one object, or mark it as terminating while finalizers hold it."""
         key = Key(namespace if kind.namespaced else "", name)
-        return await self._write(lambda connection: self._editor(connection).delete(kind, key, version))
+        return await self._edit(lambda editor: editor.delete(kind, key, version))
 
     async def close(self) -> None:
         """Close the connections; their threads end with what they are doing."""
@@ -154,13 +155,19 @@ class SqliteStore:
         if len(rows) <= _AT_ONCE:
             return [function(row) for row in rows]
         results: list[U] = []
-        for start in range(0, len(rows), _CHUNK):
-            chunk = rows[start : start + _CHUNK]
-            results += await self._reads.run(partial(_each, function, chunk), CALL_SECONDS)
+        with bulk_load(len(rows)):
+            for start in range(0, len(rows), _CHUNK):
+                chunk = rows[start : start + _CHUNK]
+                results += await self._reads.run(partial(_each, function, chunk), CALL_SECONDS)
         return results
 
-    def _editor(self, connection: Any) -> writing.Editor:
-        return writing.Editor(connection, now=datetime.now(UTC), new_uid=lambda: str(uuid4()), kept=self._kept)
+    async def _edit(self, edit: Callable[[Editor], R], seconds: float = CALL_SECONDS) -> R:
+        def statements(connection: sqlite3.Connection) -> R:
+            result = edit(Editor(connection, now=datetime.now(UTC), new_uid=lambda: str(uuid4())))
+            tables.forget(connection, self._kept)
+            return result
+
+        return await self._write(statements, seconds)
 
     async def _read(self, statements: Statements[R]) -> R:
         return await self._reads.run(partial(self._reader.read, statements), CALL_SECONDS)

@@ -187,10 +187,9 @@ def forget(connection: sqlite3.Connection, kept: int) -> None:
     """Forget all departures but the last ``kept``."""
     (last,) = connection.execute("SELECT MAX(number) FROM departures").fetchone()
     limit = (last or 0) - kept
-    for old_kind, old_version in connection.execute(
-        "SELECT kind, MAX(version) FROM departures WHERE number <= ? GROUP BY kind", (limit,)
-    ).fetchall():
-        connection.execute("UPDATE kinds SET forgotten = ? WHERE kind = ?", (old_version, old_kind))
+    old = connection.execute("SELECT kind, version FROM departures WHERE number <= ? ORDER BY number", (limit,))
+    for kind, version in dict(old.fetchall()).items():
+        connection.execute("UPDATE kinds SET forgotten = ? WHERE kind = ?", (version, kind))
     connection.execute("DELETE FROM departures WHERE number <= ?", (limit,))
 
 

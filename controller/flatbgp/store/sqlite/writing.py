@@ -22,12 +22,11 @@ AnyKind = Kind[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Editor:
-    """The writes of one transaction. ``kept`` is how many departures are remembered."""
+    """The writes of one transaction."""
 
     connection: sqlite3.Connection
     now: datetime
     new_uid: Callable[[], str]
-    kept: int
 
     def create(self, kind: AnyKind, document: Document) -> bytes:
         """Create an object; return it as stored."""
@@ -118,7 +117,6 @@ class Editor:
         document = to_json(documents.stamped(documents.farewell(kind, last), resourceVersion=str(version)))
         event = Event(version, True, document, None if labels is None else to_json(labels))
         tables.depart(self.connection, kind.full_name, key.namespace, event)
-        tables.forget(self.connection, self.kept)
         return document
 
     def _moment(self) -> str:
