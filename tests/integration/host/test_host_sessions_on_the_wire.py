@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
@@ -14,6 +15,7 @@ from flatbgp.host.packets.bgp import MARKER, Notification, Open
 from flatbgp.lab import frr
 from flatbgp.lab.commands import run
 from flatbgp.lab.processes import Process
+from flatbgp.lab.waiting import wait_until
 from flatbgp.resources.ip import Family, IPAddress
 from host.hostrig import FLOATING, FLOATING6, INTERFACE, Ears, Lan, hold, open_host
 from support.sandbox import Sandbox
@@ -70,6 +72,12 @@ def daemon(lan: Lan, sandbox: Sandbox, binary: str, *, peer_asn: int = ROUTER_AS
     return sandbox.owns(lan.a.namespace.start("gobgpd", *command, log=sandbox.directory / "gobgpd.log"))
 
 
+def established(running: frr.RouterProcess) -> int:
+    """Return how many of the router's sessions are up."""
+    shown = running.vty.json("show bgp neighbors json")
+    return [neighbor.get("bgpState") for neighbor in shown.values()].count("Established")
+
+
 def listen(lan: Lan, check: Check, start: Callable[[], object] = lambda: None) -> None:
     """Hold both floating IPs on node a, listen to their sessions, start something, and check what is heard."""
     pairs = {(FLOATING, lan.router.four), (FLOATING6, lan.router.six)}
@@ -111,6 +119,8 @@ def test_s14_opens_and_the_text_of_a_shutdown_are_read_between_gobgpd_and_frr(
             assert (connected.peer, connected.outcome) == (peer, Outcome.CONNECTED)
             heard = await ears.expect(PeerHeard, lambda event, local=local: event.local == local)
             assert (heard.peer, heard.mac) == (peer, lan.router.mac)
+        # In OpenConfirm FRR closes a connection without a word; what is read here is the end of a session.
+        await asyncio.to_thread(wait_until, "both sessions", partial(established, frr_router), (2).__eq__)
         await asyncio.to_thread(
             frr_router.vty.configure,
             f"router bgp {ROUTER_ASN}",
