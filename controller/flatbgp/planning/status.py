@@ -103,26 +103,28 @@ def peer_status(peer: Peer, facts: Facts, wall: datetime) -> BGPPeerStatus:
     up = sum(1 for session in wanted if session.id in facts.established)
     conditions = _refused(peer.meta, verdict) if verdict else [_peer_ready(peer, plan, facts)]
     if plan.selected and plan.reason is not Reason.CONFLICTING:
-        conditions.append(
-            _condition(
-                peer.meta,
-                "Established",
-                holds=bool(wanted) and up == len(wanted),
-                reason=Reason.ESTABLISHED if wanted and up == len(wanted) else Reason.CONNECTING,
-                message=f"{up} of {len(wanted)} planned sessions are up.",
-            )
-        )
-        short = plan.reason is Reason.INSUFFICIENT_FLOATING_IPS
-        conditions.append(
-            _condition(
-                peer.meta,
-                "SessionsComplete",
-                holds=len([session for session in wanted if session.node]) == plan.wanted,
-                reason=plan.reason if short or plan.reason is Reason.NO_GATEWAY else Reason.READY,
-                message=plan.message if short or plan.reason is Reason.NO_GATEWAY else "",
-            )
-        )
+        conditions += [_established(peer.meta, plan, up, len(wanted)), _sessions_complete(peer.meta, plan)]
     return BGPPeerStatus(len(wanted), up, merge(before.conditions, conditions, wall))
+
+
+def _established(meta: Meta, plan: PeerPlan, up: int, planned: int) -> Condition:
+    holds = bool(planned) and up == planned
+    waits = plan.reason not in (Reason.READY, Reason.INSUFFICIENT_FLOATING_IPS)
+    reason = Reason.ESTABLISHED if holds else plan.reason if waits else Reason.CONNECTING
+    return _condition(
+        meta, "Established", holds=holds, reason=reason, message=f"{up} of {planned} planned sessions are up."
+    )
+
+
+def _sessions_complete(meta: Meta, plan: PeerPlan) -> Condition:
+    """Return whether there are as many floating IPs, each on its own node, as sessions were asked for."""
+    possible = sum(1 for session in plan.sessions if session.node and not session.surplus)
+    if possible >= plan.wanted:
+        message = f"All {plan.wanted} sessions have a floating IP."
+        return _condition(meta, "SessionsComplete", holds=True, reason=Reason.READY, message=message)
+    reason = Reason.INSUFFICIENT_FLOATING_IPS if possible else Reason.NO_GATEWAY
+    message = plan.message if plan.reason is reason else f"{possible} of {plan.wanted} sessions are possible."
+    return _condition(meta, "SessionsComplete", holds=False, reason=reason, message=message)
 
 
 def _peer_ready(peer: Peer, plan: PeerPlan, facts: Facts) -> Condition:

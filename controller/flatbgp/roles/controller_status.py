@@ -151,6 +151,7 @@ class StatusLoop:
                 version=meta.resource_version,
                 subresource="status",
             ),
+            routine=True,
         )
 
     def _delete(self, session: Session) -> Write:

@@ -9,13 +9,16 @@ import structlog
 
 from flatbgp.planning.podcidrs import Outcome
 from flatbgp.roles.runtime import Trouble
-from flatbgp.store.protocol import AlreadyExists, Conflict, NotFound, Refused, StoreError
+from flatbgp.store.protocol import AlreadyExists, Conflict, NotFound, Refused, StoreError, Unreachable
 
 AT_ONCE: Final = 16
 """Requests under way at one time: enough to hide the store's latency, few enough to leave room for others."""
 
 SAID_ONE_BY_ONE: Final = 20
 """Beyond so many writes in one go their number is logged instead."""
+
+WRITE_SECONDS: Final = 10.0
+"""The deadline of a write on top of the store's own, which is shorter."""
 
 LAST_WRITE_SECONDS: Final = 2.0
 """How long a role that must end waits for writes that are under way: the next leader must not begin before they are
@@ -29,11 +32,15 @@ REFUSED_RETRY_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write: what it does in words ("create BGPAdvertisedRoute x"), the call, and who wants to know how it went."""
+    """One write: what it does in words ("create BGPAdvertisedRoute x"), the call, and who wants to know how it went.
+
+    ``routine`` writes are said in the log only when somebody asked for debugging.
+    """
 
     what: str
     call: Callable[[], Awaitable[Any]]
     settle: Callable[[Outcome], None] | None = None
+    routine: bool = False
 
 
 class Writer:
@@ -67,16 +74,14 @@ class Writer:
         An outage ends it with its :class:`StoreError`, when all writes that were begun are over and settled.
         """
         for phase in phases:
-            self._announce(phase)
+            many = len(phase) > SAID_ONE_BY_ONE
+            if many:
+                self._log.info("writing", first=phase[0].what, writes=len(phase))
             for start in range(0, len(phase), AT_ONCE):
-                await self._together(phase[start : start + AT_ONCE])
+                await self._together(phase[start : start + AT_ONCE], quiet=many)
 
-    def _announce(self, phase: Sequence[Write]) -> None:
-        if len(phase) > SAID_ONE_BY_ONE:
-            self._log.info("writing", first=phase[0].what, writes=len(phase))
-
-    async def _together(self, part: Sequence[Write]) -> None:
-        tasks = [asyncio.create_task(self._one(write)) for write in part]
+    async def _together(self, part: Sequence[Write], *, quiet: bool) -> None:
+        tasks = [asyncio.create_task(self._one(write, quiet=quiet or write.routine)) for write in part]
         try:
             await asyncio.wait(tasks)
         except asyncio.CancelledError:
@@ -88,12 +93,15 @@ class Writer:
         for error in sorted(errors, key=lambda error: isinstance(error, StoreError)):
             raise error  # what is no outage is a mistake of ours, and comes first
 
-    async def _one(self, write: Write) -> None:
+    async def _one(self, write: Write, *, quiet: bool) -> None:
         outcome = Outcome.UNKNOWN
         try:
-            await write.call()
+            async with asyncio.timeout(WRITE_SECONDS):
+                await write.call()
             outcome = Outcome.WRITTEN
-            self._log.debug(write.what)
+            (self._log.debug if quiet else self._log.info)(write.what)
+        except TimeoutError as error:
+            raise Unreachable(f"cannot {write.what}: no answer within {WRITE_SECONDS:g} s") from error
         except (Conflict, NotFound, AlreadyExists) as error:
             outcome = Outcome.FAILED
             self._log.debug("not written", what=write.what, error=str(error))
