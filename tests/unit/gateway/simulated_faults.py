@@ -243,11 +243,11 @@ class Fault:
 
 
 def random_faults(rng: random.Random, nodes: int) -> list[Fault]:
-    """Return one to four faults that begin within 20 seconds and overlap as they may."""
+    """Return one to four faults that begin within 12 seconds and overlap as they may."""
     faults = []
     for _ in range(rng.randint(1, 4)):
         kind = rng.choice(list(FAULTS))
-        seconds = rng.choice((rng.uniform(0.05, 1.5), rng.uniform(1.0, 6.0), rng.uniform(5.0, 25.0)))
+        seconds = rng.choice((rng.uniform(0.05, 1.5), rng.uniform(1.0, 6.0), rng.uniform(5.0, 18.0)))
         whom = None if rng.random() < _ON_HOLDER else rng.randrange(nodes)
-        faults.append(Fault(kind, rng.uniform(0.0, 20.0), seconds, whom))
+        faults.append(Fault(kind, rng.uniform(0.0, 12.0), seconds, whom))
     return sorted(faults, key=lambda fault: fault.at)

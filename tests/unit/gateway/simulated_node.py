@@ -85,7 +85,7 @@ class Node(Host):
         self._inbox: deque[Event] = deque()
         self._late: deque[tuple[SwapLease | DeleteLease | ReadLease, Event, int]] = deque()
         self._pending: set[int] = set()
-        self._tick_at = 0.0
+        self._tick_at = -1.0
         self._watch_at: float = 0.0
         self._everything = False
         self._desynced = False
@@ -112,7 +112,7 @@ class Node(Host):
         self._inbox.clear()
         self._late.clear()
         self._pending.clear()
-        self._tick_at, self._everything, self._desynced = 0.0, False, False
+        self._tick_at, self._everything, self._desynced = -1.0, False, False
         self.machine = Gateway(self.name, f"machine-{self.name}", world.timings, random.Random(world.rng.random()))
         world.log(self.name, "process starts")
         self._post(self._interfaces())
@@ -223,7 +223,7 @@ class Node(Host):
 
     def _tick(self, due: float, boot: int) -> None:
         if due == self._tick_at and boot == self.boot and self.running:
-            self._tick_at = 0.0
+            self._tick_at = -1.0
             self._post(Tick())
 
     # --- what the gateway wants
@@ -258,6 +258,8 @@ class Node(Host):
             case AddressLost():
                 if action.departure is Departure.REMOVAL and action.address in world.group:
                     world.violate("P2", f"{self.name} removes {action.address}, which the group lists")
+                if action.reason.endswith("several"):
+                    world.spread_at[action.address] = world.now
                 if action.address in self.addresses:
                     world.violate("P2", f"{self.name} asks gobgpd while {action.address} is still on the interface")
             case Finished():
@@ -325,6 +327,7 @@ class Node(Host):
         if boot != self.boot or self.machine is None or self.link.broken or self.world.store.foreign:
             return
         self._desynced = False
+        self._post(StoreIdentitySeen(False))
         self._post(StoreAnswered())
         self.tell_node()
         for address in self.world.group:

@@ -116,9 +116,7 @@ class Store:
         if isinstance(action, ReadLease):
             node.answered(action, LeaseReadFailed(action.address, why), boot)
         else:
-            node.answered(
-                action, LeaseSwapped(action.address, action.token, SwapOutcome.UNKNOWN, error=why), boot
-            )
+            node.answered(action, LeaseSwapped(action.address, action.token, SwapOutcome.UNKNOWN, error=why), boot)
 
     def _publish(self, address: IPAddress) -> None:
         for node in self.world.nodes:

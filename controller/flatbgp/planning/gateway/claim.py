@@ -42,18 +42,18 @@ def obstacle(ctx: Context, address: IPAddress) -> AddressReason | None:
         return AddressReason.STORE_REPLACED
     if facts.stopping:
         return AddressReason.LEAVING
-    if facts.group is None or address not in facts.group or ctx.leases.listed_at is None:
+    if address not in facts.listed or ctx.leases.listed_at is None:
         return AddressReason.NOT_LISTED
-    if facts.node is None or facts.node_gone:
+    if facts.node_gone:
         return AddressReason.NO_NODE
     if facts.draining:
         return AddressReason.DRAINING
     place = facts.place(address)
     if place is None:
         return AddressReason.NO_SUBNET
-    if facts.local(address) is not None:
+    if address in facts.local:
         return AddressReason.ADDRESS_CONFLICT
-    if not facts.lists_complete:
+    if facts.node is None or not facts.lists_complete:
         return AddressReason.NOT_LISTED
     if facts.engine_at is None or now - facts.engine_at > ENGINE_FRESH:
         return AddressReason.ENGINE_UNAVAILABLE
@@ -303,6 +303,7 @@ class Claims:
             deadline=attempt.sent_at + ctx.timings.lease,
             next_renewal=attempt.sent_at + ctx.timings.renewal,
             next_probe=ctx.now + OWN_PROBE,
+            next_refresh=ctx.now,
         )
 
     def read(self, address: IPAddress) -> None:

@@ -45,6 +45,16 @@ class SubnetEvidence:
         start = self.first % len(others)
         return routers + (others + others)[start : start + ASK_NODES]
 
+    def urgent(self, now: float, facts: Facts) -> bool:
+        """Whether to ask at the quicker pace: an answer is overdue (any, or a router's), but not for long yet."""
+        overdue = [now - max(self.heard_at, self.asking_since)]
+        if facts.routers(self.place.subnet):
+            overdue.append(now - max(self.router_at, self.asking_since))
+        fresh = now - self.heard_at <= ASK
+        return any((ASK if fresh else 0.0) < late < ASK_VAINLY for late in overdue) or (
+            not fresh and self.heard_at >= self.asking_since
+        )
+
 
 class Evidence:
     """The evidence of all subnets in which this gateway has an interest."""
@@ -99,14 +109,12 @@ class Evidence:
         for subnet in self._subnets.values():
             if now < subnet.next_question:
                 continue
-            silent = now - max(subnet.heard_at, subnet.asking_since)
-            stale = now - subnet.heard_at > ASK
-            if stale:
+            if now - subnet.heard_at > ASK:
                 subnet.first += ASK_NODES
             targets = subnet.targets(self._facts)
             subnet.asked = {each: at for each, at in subnet.asked.items() if now - at <= EVIDENCE}
             subnet.asked.update(dict.fromkeys(targets, now))
-            subnet.next_question = now + (ASK_AGAIN if stale and silent < ASK_VAINLY else ASK)
+            subnet.next_question = now + (ASK_AGAIN if subnet.urgent(now, self._facts) else ASK)
             if targets:
                 yield subnet.place, targets
 

@@ -1,6 +1,6 @@
 """What a gateway knows from its events: no decisions here, only the present state of everything but the Leases."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from flatbgp.planning.gateway.events import (
@@ -29,13 +29,17 @@ class Facts:
     ``engine_at`` is when gobgpd was last asked something that it answered, ``engine_since`` from when its silence
     counts. ``foreign`` is the message about a store that is not the one that was learned, ``failing`` the last error
     of a store that doesn't answer.
+
+    ``listed`` is the group as a set. ``floating`` are the addresses on the host that a speaker of this node put there:
+    those with our mark, and those of the group with a single host's mask and an end to their life, in case the kernel
+    keeps no marks. Any other address of the group on the host is a person's doing: ``local``, with its interface.
     """
 
     preferred: str | None
     group: tuple[IPAddress, ...] | None = None
     lists_complete: bool = False
     node: NodeSeen | None = None
-    neighborhood: NeighborhoodSeen = NeighborhoodSeen((), ())
+    neighborhood: NeighborhoodSeen = field(default_factory=lambda: NeighborhoodSeen((), ()))
     interfaces: tuple[Interface, ...] | None = None
     interfaces_at: float = 0.0
     engine_at: float | None = None
@@ -44,6 +48,9 @@ class Facts:
     failing: str | None = None
     stop_at: float | None = None
     own_macs: frozenset[str] = frozenset()
+    listed: frozenset[IPAddress] = frozenset()
+    floating: tuple[tuple[IPAddress, Interface, HostAddress], ...] = ()
+    local: Mapping[IPAddress, str] = field(default_factory=dict)
     _places: dict[IPAddress, Place | None] = field(default_factory=dict)
     _routers: dict[IPNetwork, tuple[IPAddress, ...]] = field(default_factory=dict)
     _others: dict[IPNetwork, tuple[IPAddress, ...]] = field(default_factory=dict)
@@ -52,7 +59,8 @@ class Facts:
         """Take in an event that describes a state."""
         match event:
             case GroupSeen():
-                self.group = event.addresses
+                self.group, self.listed = event.addresses, frozenset(event.addresses)
+                self._sort_addresses()
             case ListsSeen():
                 self.lists_complete = event.complete
             case NodeSeen():
@@ -67,6 +75,7 @@ class Facts:
                 self.own_macs = frozenset(interface.mac for interface in event.interfaces)
                 self._places.clear()
                 self._others.clear()
+                self._sort_addresses()
             case EngineAnswered():
                 self.engine_at = max(self.engine_at or event.at, event.at)
             case StoreFailed():
@@ -132,23 +141,16 @@ class Facts:
             for address in interface.addresses:
                 yield interface, address
 
-    def floating(self) -> Iterator[tuple[IPAddress, Interface, HostAddress]]:
-        """Yield the addresses on the host that a speaker of this node put there.
-
-        Those with our mark; and those of the group with a single host's mask and an end to their life, in case the
-        kernel keeps no marks. Anything else of the group was put there by a person: ``local``.
-        """
+    def _sort_addresses(self) -> None:
+        """Tell the floating IPs on the host from its other addresses."""
+        floating: list[tuple[IPAddress, Interface, HostAddress]] = []
+        local: dict[IPAddress, str] = {}
         for interface, each in self.addresses():
             own = each.interface
-            alone = own.network.prefixlen == own.max_prefixlen and each.valid_until is not None
-            if each.ours or (alone and own.ip in (self.group or ())):
-                yield own.ip, interface, each
-
-    def local(self, address: IPAddress) -> str | None:
-        """Return the interface on which this host itself has the address, by no doing of ours; ``None``: none."""
-        for interface, each in self.addresses():
-            own = each.interface
-            alone = own.network.prefixlen == own.max_prefixlen and each.valid_until is not None
-            if own.ip == address and not each.ours and not alone:
-                return interface.name
-        return None
+            if each.ours or (
+                own.ip in self.listed and own.network.prefixlen == own.max_prefixlen and each.valid_until is not None
+            ):
+                floating.append((own.ip, interface, each))
+            else:
+                local[own.ip] = interface.name
+        self.floating, self.local = tuple(floating), local

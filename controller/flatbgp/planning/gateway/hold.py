@@ -50,6 +50,7 @@ class Hold:
     deadline: float
     next_renewal: float
     next_probe: float
+    next_refresh: float
     expires: float | None = None
     put_at: float = 0.0
     since: float | None = None
@@ -58,7 +59,6 @@ class Hold:
     token: int = 0
     sent_at: float | None = None
     reading: bool = False
-    next_refresh: float = 0.0
     challenged_at: float | None = None
     challenger: str = ""
     announced_at: float | None = None
@@ -110,7 +110,7 @@ class Hold:
         engine_since = facts.engine_since if facts.engine_since is not None else now
         if facts.stopping:
             self._let_go("the speaker was asked to stop")
-        elif facts.group is not None and self.address not in facts.group:
+        elif facts.group is not None and self.address not in facts.listed:
             self.letting_go = LettingGo(Departure.REMOVAL, "the NetworkGatewayGroup no longer lists it")
         elif facts.draining:
             self._let_go("the node is drained", AddressReason.DRAINING)
@@ -128,9 +128,9 @@ class Hold:
     def _let_go(self, why: str, reason: AddressReason = AddressReason.LEAVING, heard: str = "") -> None:
         self.letting_go = LettingGo(Departure.MOVE, why, reason, heard)
 
-    def hand_over(self, to: str) -> None:
+    def hand_over(self, why: str) -> None:
         """Let go of it for a node that asked for it."""
-        self._let_go(f"node {to} asked for it")
+        self._let_go(why)
 
     # --- the Lease
 

@@ -33,7 +33,7 @@ class Leftovers:
         leaves: list[Leave] = []
         if ctx.facts.interfaces is None:
             return adopted, leaves
-        for address, interface, found in ctx.facts.floating():
+        for address, interface, found in ctx.facts.floating:
             if address in handled or ctx.facts.interfaces_at <= self.removed_at.get(address, -1.0):
                 continue
             if address in {*(each.address for each in adopted), *(each.address for each in leaves)}:
@@ -68,6 +68,7 @@ class Leftovers:
             deadline=min(found.valid_until, ctx.now + ctx.timings.lease),
             next_renewal=ctx.now,
             next_probe=ctx.now if outage else ctx.now + OWN_PROBE,
+            next_refresh=ctx.now,
             expires=found.valid_until,
             put_at=ctx.now,
             since=ctx.now,
@@ -84,14 +85,16 @@ class Leftovers:
         facts = ctx.facts
         if facts.group is None or ctx.leases.listed_at is None or facts.foreign is not None or facts.stopping:
             return
-        for address in list(ctx.leases.addresses()):
+        unlisted = [address for address in ctx.leases.addresses() if address not in facts.listed]
+        for address in [each for each in self._delete_at if each in facts.listed]:
+            del self._delete_at[address]
+        for address in unlisted:
             record, since = ctx.leases.get(address), ctx.leases.claimable_since(address)
-            unused = record is not None and address not in facts.group and facts.place(address) is not None
-            if not unused or since is None or ctx.now < since:
+            if record is None or facts.place(address) is None or since is None or ctx.now < since:
                 self._delete_at.pop(address, None)
                 continue
             due = self._delete_at.setdefault(address, ctx.now + _DELETE_AFTER + ctx.rng.random() * _DELETE_CHANCE)
-            if record is not None and ctx.now >= due:
+            if ctx.now >= due:
                 self._delete_at[address] = ctx.now + _DELETE_AFTER
                 ctx.last_token += 1
                 ctx.emit(DeleteLease(address, ctx.last_token, record, ctx.timings.request_timeout))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from flatbgp.planning.gateway.actions import Action, AskLan, Departure, Finished, StatusChanged, WatchEverything
+from flatbgp.planning.gateway.actions import Action, AskLan, Finished, WatchEverything
 from flatbgp.planning.gateway.claim import Claims, obstacle
 from flatbgp.planning.gateway.context import Context, Randomness
 from flatbgp.planning.gateway.departure import Leave, Stage
@@ -35,9 +35,10 @@ from flatbgp.planning.gateway.hold import Hold
 from flatbgp.planning.gateway.leases import LeaseBook
 from flatbgp.planning.gateway.leftovers import Leftovers, move_place
 from flatbgp.planning.gateway.places import Place
-from flatbgp.planning.gateway.reporting import status_of_hold, status_of_leave, status_of_other
+from flatbgp.planning.gateway.records import same_but_renewed
+from flatbgp.planning.gateway.reporting import Reports
 from flatbgp.planning.gateway.spread import Spread
-from flatbgp.planning.gateway.status import AddressReason, AddressStatus
+from flatbgp.planning.gateway.status import AddressStatus
 from flatbgp.planning.gateway.timings import ENGINE_FRESH, GAP, INTEREST, MISSED_RENEWALS, RETRY_PUT, STOP, Timings
 from flatbgp.resources.ip import IPAddress
 
@@ -64,7 +65,7 @@ class Gateway:
         self._claims = Claims()
         self._spread = Spread()
         self._leftovers = Leftovers()
-        self._statuses: dict[IPAddress, AddressStatus] = {}
+        self._reports = Reports()
         self._questions: Mapping[str, frozenset[IPAddress]] | None = None
         self._places: set[Place] = set()
         self._watching = False
@@ -99,7 +100,7 @@ class Gateway:
     @property
     def statuses(self) -> Mapping[IPAddress, AddressStatus]:
         """How it is with each address of the group on this node."""
-        return MappingProxyType(self._statuses)
+        return MappingProxyType(self._reports.statuses)
 
     @property
     def questions(self) -> Mapping[str, frozenset[IPAddress]]:
@@ -126,10 +127,12 @@ class Gateway:
                 )
             case EngineAnswered():
                 return self._engine_answered(event)
-            case LeaseSeen() | LeaseRead() | LeaseReadFailed() | LeaseSwapped() | LeasesListed():
+            case LeaseSeen():
+                return self._lease_seen(event)
+            case LeaseRead() | LeaseReadFailed() | LeaseSwapped() | LeasesListed():
                 self._take_lease(event)
             case AddressPut():
-                self._address_put(event)
+                return self._address_put(event)
             case AddressRemoved():
                 self._address_removed(event)
             case SessionsWithdrawn():
@@ -165,15 +168,13 @@ class Gateway:
         facts.engine_since = max(facts.engine_since or event.at, event.at)
         return news
 
-    def _take_lease(self, event: LeaseSeen | LeaseRead | LeaseReadFailed | LeaseSwapped | LeasesListed) -> None:
+    def _take_lease(self, event: LeaseRead | LeaseReadFailed | LeaseSwapped | LeasesListed) -> None:
         ctx = self._ctx
         match event:
             case LeasesListed():
                 if ctx.facts.foreign is None:
                     ctx.leases.list_done(ctx.now)
                     ctx.facts.failing = None
-            case LeaseSeen():
-                self._lease_seen(event)
             case LeaseRead():
                 self._lease_read(event)
             case LeaseReadFailed():
@@ -186,22 +187,27 @@ class Gateway:
             case LeaseSwapped():
                 self._lease_swapped(event)
 
-    def _lease_seen(self, event: LeaseSeen) -> None:
+    def _lease_seen(self, event: LeaseSeen) -> bool:
+        """Take what the watch shows; that a healthy holder renews once more is no news."""
         ctx, address, lease = self._ctx, event.address, event.lease
         if ctx.facts.foreign is not None or ctx.leases.is_echo(address, lease):
-            return
-        hold = self._holds.get(address)
+            return False
+        known, hold = ctx.leases.get(address), self._holds.get(address)
         if hold is None:
+            routine = bool(ctx.leases.live_holder(ctx.now, address)) and same_but_renewed(known, lease)
             ctx.leases.see(ctx.now, address, lease)
             if address in self._leaves and not ctx.leases.ours(address):
                 self._leaves[address].seen()
-            return
-        known = ctx.leases.get(address)
+            return not routine
         if lease is None or lease.content.owner != (ctx.node, ctx.instance):
             hold.doubted(ctx)
         elif known is not None and known.token == lease.token:
+            if known.content == lease.content:
+                return False
             ctx.leases.see(ctx.now, address, lease)  # an annotation by another node
-        # Anything else is a renewal of our own, whose outcome is told otherwise.
+        else:
+            return False  # a renewal of our own, whose outcome is told otherwise
+        return True
 
     def _lease_read(self, event: LeaseRead) -> None:
         ctx, address = self._ctx, event.address
@@ -241,13 +247,15 @@ class Gateway:
         self._holds[address] = outcome
         outcome.begin(ctx)
 
-    def _address_put(self, event: AddressPut) -> None:
+    def _address_put(self, event: AddressPut) -> bool:
         hold = self._holds.get(event.address)
         if hold is None:
-            return
+            return False
+        first = hold.expires is None
         hold.put(self._ctx, event)
         if hold.letting_go is not None:
             self._claims.not_before[event.address] = self._ctx.now + RETRY_PUT
+        return first or hold.letting_go is not None
 
     def _address_removed(self, event: AddressRemoved) -> None:
         if not event.error:
@@ -275,13 +283,13 @@ class Gateway:
         ctx = self._ctx
         ctx.held = {address: hold.place for address, hold in self._holds.items()}
         self._look_around()
+        self._sort_out()
         self._spread.grant(ctx, self._holds)
         for hold in list(self._holds.values()):
             hold.advance(ctx)
             if hold.letting_go is not None:
                 del self._holds[hold.address]
                 self._leaves[hold.address] = Leave.of_hold(ctx, hold, hold.letting_go)
-        self._sort_out()
         for leave in list(self._leaves.values()):
             leave.advance(ctx)
             if leave.stage is Stage.DONE:
@@ -355,24 +363,13 @@ class Gateway:
 
     def _report(self) -> None:
         ctx = self._ctx
-        wanted = (
-            *(ctx.facts.group or ()),
-            *(a for a in (*self._holds, *self._leaves) if a not in (ctx.facts.group or ())),
-        )
-        for address in wanted:
-            if address in self._holds:
-                status = status_of_hold(ctx, self._holds[address])
-            elif address in self._leaves and self._leaves[address].letting_go.departure is Departure.MOVE:
-                status = status_of_leave(self._leaves[address])
-            elif address in self._leaves:
-                status = AddressStatus(AddressReason.LEAVING, self._leaves[address].letting_go.why)
-            else:
-                status = status_of_other(ctx, address, self._claims.contests.get(address))
-            if self._statuses.get(address) != status:
-                self._statuses[address] = status
-                ctx.emit(StatusChanged(address, status))
-        for address in self._statuses.keys() - set(wanted):
-            del self._statuses[address]
+        for hold in self._holds.values():
+            self._reports.hold(ctx, hold)
+        for leave in self._leaves.values():
+            self._reports.leave(ctx, leave)
+        for address in self._candidates():
+            self._reports.other(ctx, address, self._claims.contests.get(address))
+        self._reports.keep({*ctx.facts.listed, *self._holds, *self._leaves})
 
     def _deadlines(self) -> Iterator[float]:
         ctx = self._ctx

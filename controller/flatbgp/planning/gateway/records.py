@@ -71,6 +71,11 @@ class LeaseRecord:
         return self.content.holder, self.content.instance, self.renewed
 
 
+def same_but_renewed(before: LeaseRecord | None, after: LeaseRecord | None) -> bool:
+    """Whether nothing but renewTime (and the version) differs."""
+    return before is not None and after is not None and before.content == after.content
+
+
 def read_lease(resource: Resource[LeaseSpec, LeaseStatus]) -> LeaseRecord:
     """Return the record of a Lease object; what cannot be read (written by hand) is taken for absent."""
     spec, notes = resource.spec or LeaseSpec(), resource.meta.annotations

@@ -1,5 +1,8 @@
 """How it is with each address on this node, in a reason and a sentence for people."""
 
+from collections.abc import Callable, Collection
+
+from flatbgp.planning.gateway.actions import StatusChanged
 from flatbgp.planning.gateway.claim import Contest, obstacle
 from flatbgp.planning.gateway.context import Context
 from flatbgp.planning.gateway.departure import Leave
@@ -8,8 +11,53 @@ from flatbgp.planning.gateway.status import AddressReason, AddressStatus
 from flatbgp.resources.ip import IPAddress
 
 
-def status_of_hold(ctx: Context, hold: Hold) -> AddressStatus:
-    """Say how it is with an address that this node holds."""
+class Reports:
+    """The statuses as last reported; a sentence is only written when what it says has changed."""
+
+    def __init__(self) -> None:
+        self.statuses: dict[IPAddress, AddressStatus] = {}
+        self._keys: dict[IPAddress, tuple[object, ...]] = {}
+
+    def hold(self, ctx: Context, hold: Hold) -> None:
+        """Report an address that this node holds."""
+        key = (AddressReason.HELD, hold.expires is None, bool(hold.outage), ctx.facts.foreign)
+        self._report(ctx, hold.address, key, lambda: _status_of_hold(ctx, hold))
+
+    def leave(self, ctx: Context, leave: Leave) -> None:
+        """Report an address on its way off this node."""
+        said = leave.letting_go
+        status = AddressStatus(said.reason, f"given up: {said.why}", held=leave.on_interface)
+        self._report(ctx, leave.address, (AddressReason.LEAVING, said, leave.on_interface), lambda: status)
+
+    def other(self, ctx: Context, address: IPAddress, contest: Contest | None) -> None:
+        """Report an address that this node doesn't have."""
+        holder = ctx.leases.live_holder(ctx.now, address)
+        if holder and not ctx.leases.ours(address):
+            status = AddressStatus(AddressReason.HELD_ELSEWHERE, f"held by node {holder}")
+            self._report(ctx, address, (AddressReason.HELD_ELSEWHERE, holder), lambda: status)
+        elif contest is not None:
+            self._report(ctx, address, (contest.mac, holder), lambda: _contested(ctx, address, contest))
+        else:
+            blocked = obstacle(ctx, address)
+            self._report(ctx, address, (blocked, ctx.facts.failing), lambda: _status_of_free(ctx, address, blocked))
+
+    def keep(self, addresses: Collection[IPAddress]) -> None:
+        """Forget all others."""
+        for address in self.statuses.keys() - addresses:
+            del self.statuses[address], self._keys[address]
+
+    def _report(
+        self, ctx: Context, address: IPAddress, key: tuple[object, ...], status: Callable[[], AddressStatus]
+    ) -> None:
+        if self._keys.get(address) == key:
+            return
+        self._keys[address], now = key, status()
+        if self.statuses.get(address) != now:
+            self.statuses[address] = now
+            ctx.emit(StatusChanged(address, now))
+
+
+def _status_of_hold(ctx: Context, hold: Hold) -> AddressStatus:
     if hold.expires is None:
         return AddressStatus(AddressReason.WAITING, f"its Lease is ours; being put on {hold.place.interface}")
     if not hold.outage:
@@ -20,19 +68,7 @@ def status_of_hold(ctx: Context, hold: Hold) -> AddressStatus:
     return AddressStatus(AddressReason.STORE_UNREACHABLE, f"the store does not answer; {stays}", held=True)
 
 
-def status_of_leave(leave: Leave) -> AddressStatus:
-    """Say why an address is on its way off this node."""
-    return AddressStatus(leave.letting_go.reason, f"given up: {leave.letting_go.why}", held=leave.on_interface)
-
-
-def status_of_other(ctx: Context, address: IPAddress, contest: Contest | None) -> AddressStatus:
-    """Say why this node doesn't have an address."""
-    holder = ctx.leases.live_holder(ctx.now, address)
-    if holder and not ctx.leases.ours(address):
-        return AddressStatus(AddressReason.HELD_ELSEWHERE, f"held by node {holder}")
-    if contest is not None:
-        return _contested(ctx, address, contest)
-    blocked = obstacle(ctx, address)
+def _status_of_free(ctx: Context, address: IPAddress, blocked: AddressReason | None) -> AddressStatus:
     if blocked is None:
         return AddressStatus(AddressReason.WAITING, "nobody holds it; this node claims it when its turn comes")
     return AddressStatus(blocked, _why_not(ctx, address, blocked))
@@ -73,6 +109,6 @@ def _why_not(ctx: Context, address: IPAddress, reason: AddressReason) -> str:
             subnet = place.subnet if place is not None else "its subnet"
             return f"no router and no other node of {subnet} answers this node; look at its link, VLAN and filters"
         case AddressReason.ADDRESS_CONFLICT:
-            return f"it is an address of this host already, on {ctx.facts.local(address)}; remove it there"
+            return f"it is an address of this host already, on {ctx.facts.local[address]}; remove it there"
         case _:
             return "this speaker is stopping"

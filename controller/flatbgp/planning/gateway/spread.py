@@ -41,13 +41,13 @@ class Spread:
                 hold.keep_wish = True
                 continue
             if ctx.evidence.router_heard(ctx.now, hold.place) is False:
-                hold.hand_over(wanted_by)
+                hold.hand_over(f"node {wanted_by} hears a router of the subnet, and this node does not")
                 continue
             staying = sum(each.letting_go is None for each in holds.values())
             hold.keep_wish = staying >= 2 and ctx.facts.neighborhood.graceful_restart
             if hold.keep_wish and (self.given_at is None or ctx.now - self.given_at >= SPREAD_EVERY):
                 self.given_at = ctx.now
-                hold.hand_over(wanted_by)
+                hold.hand_over(f"node {wanted_by} has no address, and this node several")
 
     def deadlines(self, ctx: Context, holds: dict[IPAddress, Hold]) -> Iterator[float]:
         """Yield when something may be due."""
