@@ -9,7 +9,7 @@ from flatbgp.host.model import MARK, Address, HostError, Interface, InterfacesCh
 from flatbgp.host.netlink import Netlink, NetlinkWatch
 from flatbgp.host.packets import netlink as wire
 from flatbgp.host.packets.ethernet import NO_MAC, mac_text
-from flatbgp.host.packets.netlink import Message, decode_fixed, encode_attributes
+from flatbgp.host.packets.netlink import Message, decode_fixed, encode_attributes, first_attributes
 
 RTM_NEWLINK, RTM_GETLINK = 16, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
@@ -20,6 +20,7 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_EXT_MASK = 1, 3, 29
 _SKIP_STATISTICS = wire.unsigned_octets(8, 4)  # RTEXT_FILTER_SKIP_STATS
 _IFF_UP, _IFF_LOOPBACK, _IFF_LOWER_UP = 0x1, 0x8, 0x10000
 _IFA_F_TENTATIVE = 0x40
+_SCOPE_LINK, _SCOPE_OFFSET = 253, 3  # RT_SCOPE_LINK; its place in struct ifaddrmsg
 _FOREVER = 0xFFFFFFFF
 _GROUP_LINK, _GROUP_IPV4_ADDRESS, _GROUP_IPV6_ADDRESS = 0x1, 0x10, 0x100
 
@@ -31,8 +32,8 @@ _PAUSE_S = 0.1
 class InterfaceTable:
     """Keeps the list of interfaces up to date; ``emit`` hears of each difference.
 
-    Interfaces without an address of more than link-local reach are left out: no floating IP can live there, and
-    those of pods are many.
+    Link-local addresses are left out, and interfaces that have no others: no floating IP can live there, and those of
+    pods are many.
     """
 
     def __init__(self, netlink: Netlink, emit: Callable[[InterfacesChanged], None]) -> None:
@@ -66,19 +67,29 @@ class InterfaceTable:
             self._waiting.cancel()
 
     def _changed(self, messages: list[Message] | None) -> None:
-        if messages is None or not all(self._is_own_renewal(message) for message in messages):
+        news = messages is None or [message for message in messages if self._is_news(message)]
+        if news:
             self._look_soon()
 
     def _look_soon(self) -> None:
         if self._waiting is None:
             self._waiting = self._loop.call_at(max(self._loop.time(), self._listed_at + _PAUSE_S), self._look)
 
-    def _is_own_renewal(self, message: Message) -> bool:
-        """Whether this is the echo of a lifetime that we set ourselves: several a second, and no news."""
-        if message.kind != RTM_NEWADDR:
-            return False
-        index, address = decode_address(message)
-        return address.ours and any(known.index == index and address in known.addresses for known in self.interfaces)
+    def _is_news(self, message: Message) -> bool:
+        """Whether a change concerns an interface of the list, or makes one of it.
+
+        Most do not: the lifetimes that we set ourselves come back several times a second, and pods' interfaces come and
+        go; of those the MAC address is noted, since they are this host's too.
+        """
+        if message.kind in {RTM_NEWADDR, RTM_DELADDR}:
+            if message.payload[_SCOPE_OFFSET] >= _SCOPE_LINK:
+                return False
+            index, address = decode_address(message)
+            known = any(listed.index == index and address in listed.addresses for listed in self.interfaces)
+            return not (known and address.ours and message.kind == RTM_NEWADDR)
+        link = _decode_link(message, {})
+        self.macs |= {link.mac} - {NO_MAC}
+        return any(listed.index == link.index for listed in self.interfaces)
 
     def _look(self) -> None:
         self._waiting = None
@@ -94,11 +105,13 @@ def list_interfaces(netlink: Netlink) -> tuple[tuple[Interface, ...], frozenset[
     """Return the interfaces with addresses, in the order of their index, and the MAC addresses of all."""
     addresses: dict[int, list[Address]] = {}
     for message in netlink.dump(RTM_GETADDR, wire.IFADDRMSG.pack(0, 0, 0, 0, 0), "addresses"):
+        if message.payload[_SCOPE_OFFSET] >= _SCOPE_LINK:
+            continue
         index, found = decode_address(message)
         addresses.setdefault(index, []).append(found)
     request = wire.IFINFOMSG.pack(0, 0, 0, 0, 0) + encode_attributes([(_IFLA_EXT_MASK, _SKIP_STATISTICS)])
     links = [_decode_link(message, addresses) for message in netlink.dump(RTM_GETLINK, request, "interfaces")]
-    useful = [link for link in links if any(not own.ip.is_link_local for own in link.addresses)]
+    useful = [link for link in links if link.addresses]
     return tuple(sorted(useful, key=lambda link: link.index)), frozenset(link.mac for link in links) - {NO_MAC}
 
 
@@ -120,7 +133,8 @@ def decode_address(message: Message) -> tuple[int, Address]:
 
 
 def _decode_link(message: Message, addresses: dict[int, list[Address]]) -> Interface:
-    (_, _, index, flags, _), attributes = decode_fixed(wire.IFINFOMSG, message.payload)
+    _, _, index, flags, _ = wire.IFINFOMSG.unpack_from(message.payload)
+    attributes = first_attributes(message.payload[wire.IFINFOMSG.size :], (_IFLA_IFNAME, _IFLA_ADDRESS))
     hardware = attributes.get(_IFLA_ADDRESS, b"")
     usable = not flags & _IFF_LOOPBACK
     return Interface(

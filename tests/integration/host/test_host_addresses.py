@@ -1,5 +1,6 @@
 """Floating IPs on a real interface: on borrowed time, beside the node's own addresses, and seen when they go."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -242,3 +243,18 @@ def test_a_watch_that_lost_messages_lists_all_anew(lan: Lan) -> None:
             watch.close()
 
     lan.a.run(overflow)
+
+
+def test_interfaces_of_pods_are_no_news_but_their_mac_addresses_are_known(lan: Lan) -> None:
+    async def start_pods() -> None:
+        async with open_host() as (host, ears):
+            pods = "".join(f"link add p{n} type veth peer name q{n}\nlink set p{n} up\n" for n in range(20))
+            await asyncio.to_thread(lambda: lan.a.namespace.run("ip", "-batch", "-", text=pods))
+            lan.a.namespace.ip("addr add 10.0.1.55/32 dev eth0")
+            await ears.expect(InterfacesChanged)
+            assert len(ears.of(InterfacesChanged)) == 1
+            assert lan.a.json("link", "show", "p19")[0]["address"] in host._table.macs
+            (interface,) = await host.interfaces()
+            assert not [own for own in interface.addresses if own.ip.is_link_local]
+
+    lan.a.run(start_pods)

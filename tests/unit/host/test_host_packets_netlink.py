@@ -95,3 +95,12 @@ def test_ending_a_socket_names_it_as_the_kernel_did() -> None:
 
 def test_byte_order_is_that_of_this_machine() -> None:
     assert netlink.unsigned_octets(1, 4) == struct.pack("=I", 1)
+
+
+@given(wanted=attributes, kinds=st.sets(st.integers(0, 0x3FFF), max_size=4))
+def test_reading_the_first_of_some_kinds_gives_what_reading_all_gives(
+    wanted: dict[int, bytes], kinds: set[int]
+) -> None:
+    asked = kinds | set(list(wanted)[:2])
+    found = netlink.first_attributes(netlink.encode_attributes(wanted.items()), asked)
+    assert found == {kind: value for kind, value in wanted.items() if kind in asked}

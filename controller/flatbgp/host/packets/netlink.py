@@ -5,7 +5,7 @@ All integers are in the byte order of this host, as netlink has them, except whe
 
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -80,6 +80,17 @@ def encode_attributes(attributes: Iterable[tuple[int, bytes]]) -> bytes:
 def decode_attributes(data: bytes) -> dict[int, bytes]:
     """Return attributes by type; of several with one type the last."""
     return dict(_attributes(data))
+
+
+def first_attributes(data: bytes, kinds: Collection[int]) -> dict[int, bytes]:
+    """Return the first attribute of each of these kinds, reading no further: a link has sixty, and hosts many links."""
+    found: dict[int, bytes] = {}
+    for kind, value in _attributes(data):
+        if kind in kinds:
+            found.setdefault(kind, value)
+            if len(found) == len(kinds):
+                break
+    return found
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
