@@ -78,10 +78,12 @@ async def write_as(path: str, user: str, group: str, name: str) -> None:
     await store.close()
 
 
-async def hold_lock(path: str) -> None:
-    """Hold the write lock until standard input ends."""
+async def hold_lock(path: str, kind: str) -> None:
+    """Hold the write lock, or with EXCLUSIVE the only connection, until standard input ends."""
     connection = sqlite3.connect(Path(path), isolation_level=None)
-    connection.execute("BEGIN IMMEDIATE")
+    if kind == "EXCLUSIVE":
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute(f"BEGIN {kind}")
     say("locked")
     sys.stdin.read()
     connection.execute("ROLLBACK")

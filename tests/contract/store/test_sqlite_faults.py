@@ -7,16 +7,17 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from storedocs import NAMESPACE, SECONDS, manifest, node, peer, watching
 
 from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.node import NODE
-from flatbgp.store.protocol import Expired, Store, Unreachable
+from flatbgp.store.protocol import Expired, Store, Unreachable, WrongStore
 from flatbgp.store.sqlite.database import WAL_BYTES
 from flatbgp.store.sqlite.store import SqliteStore
 from flatbgp.store.url import open_store
@@ -145,7 +146,7 @@ async def test_watchers_of_other_processes_are_woken_and_do_not_poll(path: Path)
 async def test_a_lock_of_another_process_is_named_and_reads_go_on(path: Path) -> None:
     async with opened(path) as store:
         await store.create(NODE, node())
-        async with child("hold_lock", path) as holder:
+        async with child("hold_lock", path, "IMMEDIATE") as holder:
             assert await line(holder) == "locked"
             write = asyncio.create_task(store.create(NODE, node("node-02")))
             assert (await store.list(NODE)).items
@@ -154,10 +155,44 @@ async def test_a_lock_of_another_process_is_named_and_reads_go_on(path: Path) ->
         await store.create(NODE, node("node-02"))
 
 
+async def test_a_store_that_another_process_keeps_to_itself_is_told_with_its_name(path: Path) -> None:
+    async with opened(path) as store:
+        await store.create(NODE, node())
+    async with opened(path) as store, child("hold_lock", path, "EXCLUSIVE") as holder:
+        assert await line(holder) == "locked"
+        async with asyncio.TaskGroup() as group:
+            calls = [group.create_task(refused(call)) for call in (store.list(NODE), store.create(NODE, node("n")))]
+        for call in calls:
+            assert f"locked by process {holder.pid} (python" in str(call.result())
+        holder.kill()
+        await holder.wait()
+        assert [item.meta.name for item in (await store.list(NODE)).items] == ["node-01"]
+
+
+async def refused(call: Coroutine[Any, Any, Any]) -> Unreachable:
+    with pytest.raises(Unreachable) as refusal:
+        await call
+    return refusal.value
+
+
+async def test_a_damaged_store_is_told_and_not_written_to(path: Path) -> None:
+    async with opened(path) as store:
+        await store.apply([manifest(NODE, node(f"n{number}")) for number in range(300)])
+    content = bytearray(path.read_bytes())
+    content[4096 : len(content) // 2] = b"\xa5" * (len(content) // 2 - 4096)
+    path.write_bytes(content)
+    async with opened(path) as store:
+        with pytest.raises(WrongStore, match=r"is damaged .*restore a copy"):
+            await store.list(NODE)
+        with pytest.raises(WrongStore, match=r"is damaged .*restore a copy"):
+            await store.create(NODE, node())
+    assert path.read_bytes() == content
+
+
 async def test_a_write_that_its_caller_gave_up_is_not_made_later(path: Path) -> None:
     async with opened(path) as store:
         await store.create(NODE, node())
-        async with child("hold_lock", path) as holder:
+        async with child("hold_lock", path, "IMMEDIATE") as holder:
             assert await line(holder) == "locked"
             # The first waits for the lock, the second for the first.
             writes = [asyncio.create_task(store.create(NODE, node(f"late-{number}"))) for number in range(2)]

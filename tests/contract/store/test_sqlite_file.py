@@ -306,6 +306,13 @@ async def test_a_network_filesystem_is_refused_with_the_reason(path: Path, monke
         with pytest.raises(Unreachable, match=r"network filesystem \(nfs4\).*local disk"):
             await store.create(NODE, node())
     assert not path.exists()
+    monkeypatch.undo()
+    async with opened(path) as store:
+        await store.create(NODE, node())
+    monkeypatch.setattr(file, "filesystem_of", lambda _: "cifs")
+    async with opened(path) as store:
+        with pytest.raises(Unreachable, match=r"network filesystem \(cifs\)"):
+            await store.list(NODE)
 
 
 async def test_s42_a_bad_object_in_the_store_reads_with_its_faults(path: Path) -> None:

@@ -171,6 +171,7 @@ class Database:
         if inode != self._inode:  # opened before, but nothing was learned from it
             self.close()
         if self._connection is None:
+            file.require_local(self._path)
             self._connection = self._open()
             self._inode = inode
             if file.present(self._path, writing=writing) != inode:

@@ -10,16 +10,14 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
-
-from asyncinotify import Inotify, Mask, Watch
+from typing import TYPE_CHECKING, Final
 
 from flatbgp.store.protocol import StoreError
 
 SAFETY_SECONDS: Final = 1.0
 
-_FILE: Final = Mask.ATTRIB | Mask.DELETE_SELF | Mask.MOVE_SELF
-_DIRECTORY: Final = Mask.CREATE | Mask.MOVED_TO | Mask.ONLYDIR
+if TYPE_CHECKING:
+    from asyncinotify import Inotify
 
 
 class Doorbell:
@@ -60,6 +58,8 @@ class Doorbell:
         if self._path is None:
             await self._look_when_rung(None)
             return
+        from asyncinotify import Inotify  # noqa: PLC0415 - only who watches needs it
+
         try:
             inotify = Inotify()
         except OSError:  # fs.inotify.max_user_instances is used up: the slow look remains
@@ -73,18 +73,24 @@ class Doorbell:
                 ear.cancel()
                 await asyncio.wait([ear])
 
-    async def _listen(self, inotify: Inotify, path: Path) -> None:
+    async def _listen(self, inotify: "Inotify", path: Path) -> None:
         """Ring for each touch of the file, and when a file appears at its path."""
-        with contextlib.suppress(OSError):
-            inotify.add_watch(path.parent, _DIRECTORY)
-        watch = _watched(inotify, path)
+        from asyncinotify import Mask  # noqa: PLC0415 - as above
+
+        def follow() -> None:
+            with contextlib.suppress(OSError):  # not there yet: the directory tells when it is
+                inotify.add_watch(path, Mask.ATTRIB | Mask.DELETE_SELF | Mask.MOVE_SELF)
+
+        with contextlib.suppress(OSError):  # no directory, no store: the slow look remains
+            inotify.add_watch(path.parent, Mask.CREATE | Mask.MOVED_TO | Mask.ONLYDIR)
+        follow()
         self.ring()  # for what happened before the watch was there
         while True:
             event = await inotify.get()
             if event.name is not None and event.name != Path(path.name):
-                continue
+                continue  # another file of the directory
             if event.name is not None or Mask.IGNORED in event.mask:
-                watch = _watched(inotify, path) or watch
+                follow()
             self.ring()
 
     async def _look_when_rung(self, seconds: float | None) -> None:
@@ -103,10 +109,3 @@ class Doorbell:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._rung.wait()
-
-
-def _watched(inotify: Inotify, path: Path) -> Watch | None:
-    try:
-        return inotify.add_watch(path, _FILE)
-    except OSError:  # not there yet: the directory tells when it is
-        return None

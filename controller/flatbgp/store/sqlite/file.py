@@ -80,14 +80,15 @@ def present(path: Path, *, writing: bool) -> Inode | None:
 
 def make(path: Path, identity: str) -> None:
     """Make an empty store at the path, unless another process does at this moment."""
-    _require_local(path)
+    require_local(path)
     with _locked_directory(path) as directory:
         if path.exists() and path.stat().st_size:
             return
         # A store that was deleted while a process had it open leaves these: they must not get under the new one.
         for suffix in SIDECARS:
             Path(f"{path}{suffix}").unlink(missing_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+        # One name for all: the lock keeps other makers away, and a killed one leaves nothing that stays.
+        draft = path.with_name(f".{path.name}.new")
         try:
             _write(draft, identity)
             draft.rename(path)
@@ -142,7 +143,8 @@ def _lock(descriptor: int, path: Path) -> None:
             return
 
 
-def _require_local(path: Path) -> None:
+def require_local(path: Path) -> None:
+    """Raise :class:`Unreachable` for a path on a network filesystem."""
     kind = filesystem_of(path.parent)
     if kind in _NETWORK_FILESYSTEMS:
         raise Unreachable(
