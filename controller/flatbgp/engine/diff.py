@@ -138,8 +138,7 @@ def diff(desired: Desired, observed: Observed, moving: Collection[IPAddress] = f
     destroyed: they go silently. Every other surplus neighbour is a removal. Raises :class:`ForeignDaemon` when the
     daemon runs for somebody else, or for another identity.
     """
-    # A daemon that was started, but neither marked nor filled, is a start of ours that was interrupted.
-    idle = not observed.info.started or (observed.info.marker is None and not observed.neighbors and not observed.paths)
+    idle = not observed.info.started
     if not idle:
         _check_identity(desired, observed.info)
 

@@ -114,7 +114,10 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """The daemon at the other end: API generation ("v3" or "v4"), and its identity when it was started.
+    """The daemon at the other end: API generation ("v3" or "v4"), and its identity when BGP runs.
+
+    ``started`` says that there is no more starting to be done: it is also false while a start of ours, that was
+    interrupted, has yet to be finished.
 
     ``marker`` is the one found in the daemon (``None``: none of ours), so that a daemon which somebody else started,
     or that was restarted in between, is told from the one we filled.

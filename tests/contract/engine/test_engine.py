@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from ipaddress import IPv4Address, ip_network
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from engine_network import R1, R2
 from engine_rig import MARKER, ROUTER_ID, Rig, eventually, path, paths
 
 from flatbgp.engine.diff import Cost, UpdateNeighbor, diff
-from flatbgp.engine.model import Exit, ExportAttributes, GracefulRestart, Path, SessionState
+from flatbgp.engine.model import Exit, ExportAttributes, GracefulRestart, SessionState
 from flatbgp.engine.protocol import EngineError, EngineUnavailable, ForeignDaemon
 from flatbgp.resources.ip import Family
 from flatbgp.resources.secrets import Password
@@ -346,7 +345,3 @@ class TestSessions:
         assert state.state is not SessionState.ESTABLISHED
         assert not (await rig.state(R1)).prefix_limit_exceeded
         await rig.has_routes(R1, FOUR)
-
-
-def test_paths_here_are_what_they_seem() -> None:
-    assert path("10.20.0.0/24") == Path(ip_network("10.20.0.0/24"), IPv4Address("10.99.0.77"))

@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, ip_address
 from itertools import islice
 from secrets import token_bytes
@@ -41,7 +41,7 @@ class _Known:
     """What the daemon holds, as far as it is not asked each time. Void once the daemon was lost."""
 
     losses: int
-    marker: str | None
+    marker: str
     exports: dict[IPAddress, ExportAttributes] = field(default_factory=dict)
     record: Record = field(default_factory=Record)
 
@@ -66,44 +66,43 @@ class GobgpEngine:
     async def info(self) -> EngineInfo:
         """Ask who is there (a cheap call: it is also the heartbeat)."""
         codec, response = await self._connection.identity()
-        info = codec.info(response, None)
+        info = codec.info(response)
         if not info.started:
             return info
-        sets = await self._connection.listed("ListDefinedSet", codec.policy.marker_request())
-        return codec.info(response, codec.policy.marker(sets))
+        sets = await self._connection.listed(codec, "ListDefinedSet", codec.policy.marker_request())
+        marker = codec.policy.marker(sets)
+        if marker is None and info.asn == GLOBAL_ASN and await self._unused(codec):
+            return replace(info, started=False)
+        return replace(info, marker=marker)
+
+    async def _unused(self, codec: Codec) -> bool:
+        peers = await self._connection.listed(codec, "ListPeer", codec.pb.ListPeerRequest())
+        return not peers and await self.path_count() == 0
 
     async def start(self, router_id: IPv4Address, marker: str) -> None:
         """Start BGP without a listener, leave the marker, set the static policy."""
         async with self._lock:
             info = await self.info()
-            codec = await self._connection.codec()
-            if not info.started:
-                await self._connection.call("StartBgp", codec.start_request(router_id))
-            elif not await self._interrupted(info, router_id):
+            if info.started or info.router_id not in (None, router_id):
                 raise ForeignDaemon(
                     f"gobgpd on {self._connection.target} was already started (AS{info.asn}, router ID "
                     f"{info.router_id}, marker {info.marker}): restart it, so that it comes up empty"
                 )
+            codec = await self._connection.codec()
+            if info.asn is None:
+                await self._connection.call(codec, "StartBgp", codec.start_request(router_id))
             # The marker comes last: a daemon that has it rejects what it should.
-            await self._connection.call("SetPolicies", codec.policy.set_policies(None, {}))
+            await self._connection.call(codec, "SetPolicies", codec.policy.set_policies(None, {}))
             for request in codec.policy.assignments():
-                await self._connection.call("SetPolicyAssignment", request)
-            await self._connection.call("SetPolicies", codec.policy.set_policies(marker, {}))
+                await self._connection.call(codec, "SetPolicyAssignment", request)
+            await self._connection.call(codec, "SetPolicies", codec.policy.set_policies(marker, {}))
             self._known = _Known(self._connection.losses, marker)
-
-    async def _interrupted(self, info: EngineInfo, router_id: IPv4Address) -> bool:
-        """Whether this is a daemon that we began to start and have not used yet."""
-        if (info.asn, info.router_id, info.marker) != (GLOBAL_ASN, router_id, None):
-            return False
-        codec = await self._connection.codec()
-        peers = await self._connection.listed("ListPeer", codec.pb.ListPeerRequest())
-        return not peers and await self.path_count() == 0
 
     async def observe(self) -> Observed:
         """Return what the daemon has configured. The first call on a filled daemon lists its paths (expensive)."""
         async with self._lock:
             info = await self.info()
-            if not info.started:
+            if info.marker is None:
                 self._known = None
                 return Observed(info)
             known = await self._load(info.marker)
@@ -111,7 +110,7 @@ class GobgpEngine:
                 self._known = None
                 known = await self._load(info.marker)
             codec = await self._connection.codec()
-            peers = await self._connection.listed("ListPeer", codec.pb.ListPeerRequest())
+            peers = await self._connection.listed(codec, "ListPeer", codec.pb.ListPeerRequest())
             neighbors = {}
             for response in peers:
                 address = ip_address(response.peer.conf.neighbor_address)
@@ -119,17 +118,16 @@ class GobgpEngine:
                 neighbors[address] = codec.observed(response.peer, export, self._salt)
             return Observed(info, neighbors, dict(known.record.paths), known.record.unreached(neighbors))
 
-    async def _load(self, marker: str | None) -> _Known:
+    async def _load(self, marker: str) -> _Known:
         """Return what is known of the daemon, having asked for it if need be."""
         if self._known is not None and (self._known.losses, self._known.marker) == (self._connection.losses, marker):
             return self._known
         codec = await self._connection.codec()
         known = _Known(self._connection.losses, marker)
-        known.exports = codec.policy.exports(
-            await self._connection.listed("ListPolicy", codec.policy.exports_request())
-        )
+        policies = await self._connection.listed(codec, "ListPolicy", codec.policy.exports_request())
+        known.exports = codec.policy.exports(policies)
         for family in Family:
-            async for response in self._connection.stream("ListPath", codec.list_paths(family)):
+            async for response in self._connection.stream(codec, "ListPath", codec.list_paths(family)):
                 for message in response.destination.paths:
                     if (tagged := codec.decode_path(message)) is not None:
                         known.record.add(tagged)
@@ -138,13 +136,13 @@ class GobgpEngine:
 
     async def _ours(self) -> _Known:
         """Return what is known of the daemon before something is changed in it; refuse if it isn't ours."""
-        if self._known is None or self._known.losses != self._connection.losses:
-            info = await self.info()
-            if info.marker is None:
-                state = "started by something else" if info.started else "not started"
-                raise EngineError(f"gobgpd on {self._connection.target} is {state}: nothing is changed in it")
-            return await self._load(info.marker)
-        return self._known
+        if self._known is not None and self._known.losses == self._connection.losses:
+            return self._known
+        info = await self.info()
+        if info.marker is None:
+            state = "was started by something else" if info.started else "is not started"
+            raise EngineError(f"gobgpd on {self._connection.target} {state}: nothing is changed in it")
+        return await self._load(info.marker)
 
     async def neighbors(self) -> Mapping[IPAddress, NeighborState]:
         """Return the state of all neighbours, with counters."""
@@ -154,14 +152,14 @@ class GobgpEngine:
         now = time.time()
         states = [
             codec.state(response.peer, now, record.advertised)
-            for response in await self._connection.listed("ListPeer", codec.pb.ListPeerRequest())
+            for response in await self._connection.listed(codec, "ListPeer", codec.pb.ListPeerRequest())
         ]
         return {state.address: state for state in states}
 
     async def path_count(self) -> int:
         """Return how many paths the daemon holds (cheap)."""
         codec = await self._connection.codec()
-        tables = [await self._connection.call("GetTable", codec.count_paths(family)) for family in Family]
+        tables = [await self._connection.call(codec, "GetTable", codec.count_paths(family)) for family in Family]
         return sum(table.num_path for table in tables)
 
     async def announce(self, paths: Iterable[Path]) -> None:
@@ -195,7 +193,7 @@ class GobgpEngine:
         codec = await self._connection.codec()
         deadline = CALL_DEADLINE + len(tagged) / _SLOWEST
         try:
-            await self._connection.call("AddPathStream", _requests(codec, tagged, withdraw=withdraw), deadline)
+            await self._connection.call(codec, "AddPathStream", _requests(codec, tagged, withdraw=withdraw), deadline)
         except BaseException:
             self._known = None
             raise
@@ -208,7 +206,7 @@ class GobgpEngine:
             await self._export(known, neighbor)
             await self._add(known, known.record.withheld(neighbor.address))
             codec = await self._connection.codec()
-            await self._connection.call("AddPeer", codec.pb.AddPeerRequest(peer=codec.peer(neighbor)))
+            await self._connection.call(codec, "AddPeer", codec.pb.AddPeerRequest(peer=codec.peer(neighbor)))
 
     async def update_neighbor(self, new: Neighbor) -> None:
         """Change a neighbour, in place where the daemon can, else by ending and reopening the session."""
@@ -226,41 +224,47 @@ class GobgpEngine:
                 await self._export(known, new)
             if cost is Cost.SESSION_RESET:
                 # What UpdatePeer does as well, Cease included, but the same in every version.
-                await self._connection.call("DeletePeer", codec.pb.DeletePeerRequest(address=str(new.address)))
-                await self._connection.call("AddPeer", codec.pb.AddPeerRequest(peer=codec.peer(new)))
+                await self._connection.call(codec, "DeletePeer", codec.pb.DeletePeerRequest(address=str(new.address)))
+                await self._connection.call(codec, "AddPeer", codec.pb.AddPeerRequest(peer=codec.peer(new)))
                 return
             if set(changed) - {"export"}:
-                await self._connection.call("UpdatePeer", codec.pb.UpdatePeerRequest(peer=codec.peer(new)))
+                await self._connection.call(codec, "UpdatePeer", codec.pb.UpdatePeerRequest(peer=codec.peer(new)))
             if "export" in changed:
                 # The routes stay the same and only look different, so this sends updates and never has to withdraw.
-                await self._connection.call("ResetPeer", codec.soft_reset(new.address))
+                await self._connection.call(codec, "ResetPeer", codec.soft_reset(new.address))
 
     async def remove_neighbor(self, address: IPAddress, how: Exit) -> None:
         """Take a neighbour away, and return when nothing more will leave; a missing one is no error."""
+        if how is Exit.MOVE:
+            await self._delete(address)  # at once: a thousand routes on their way are no reason to wait
         async with self._lock:
             known = await self._ours()
-            codec = await self._connection.codec()
-            peer = await self._peer(address)
-            if peer is not None:
-                if how is Exit.REMOVAL and codec.established(peer):
-                    await self._take_leave(known, address, peer)
-                await self._connection.call("DeletePeer", codec.pb.DeletePeerRequest(address=str(address)))
-            if known.exports.pop(address, None) is not None:
-                await self._connection.call("SetPolicies", codec.policy.set_policies(known.marker, known.exports))
+            if how is Exit.REMOVAL:
+                await self._take_leave(known, address)
+                await self._delete(address)
+            if address in known.exports:
+                await self._set_policies(known, {a: e for a, e in known.exports.items() if a != address})
 
-    async def _take_leave(self, known: _Known, address: IPAddress, peer: Any) -> None:
+    async def _delete(self, address: IPAddress) -> None:
+        codec = await self._connection.codec()
+        if await self._peer(address) is not None:
+            await self._connection.call(codec, "DeletePeer", codec.pb.DeletePeerRequest(address=str(address)))
+
+    async def _take_leave(self, known: _Known, address: IPAddress) -> None:
         """Withdraw everything from one neighbour and end its session, and wait until both are on the wire.
 
         DeletePeer alone would return while its Cease is still to be written, and the caller takes the address off the
         host next. A shutdown is a Cease as well (RFC 4486 subcode 2), and its end is visible.
         """
-        codec = await self._connection.codec()
+        codec, peer = await self._connection.codec(), await self._peer(address)
+        if peer is None or not codec.established(peer):
+            return
         if withdrawn := known.record.withhold(address):
             before = peer.state.messages.sent.update
             await self._add(known, withdrawn)
             await self._wait(address, _updates_settled(before))
         farewell = codec.pb.DisablePeerRequest(address=str(address), communication=_FAREWELL)
-        await self._connection.call("DisablePeer", farewell)
+        await self._connection.call(codec, "DisablePeer", farewell)
         await self._wait(address, lambda peer: not codec.established(peer))
 
     async def _wait(self, address: IPAddress, done: Callable[[Any], bool]) -> None:
@@ -276,30 +280,31 @@ class GobgpEngine:
         """Try again with a neighbour that exceeded its prefix limit (or was shut down by hand)."""
         async with self._lock:
             codec = await self._connection.codec()
-            await self._connection.call("EnablePeer", codec.pb.EnablePeerRequest(address=str(address)))
+            await self._connection.call(codec, "EnablePeer", codec.pb.EnablePeerRequest(address=str(address)))
 
     async def stop_gracefully(self) -> None:
         """End BGP without a Cease where the daemon can (v4); otherwise do nothing."""
         async with self._lock:
-            request = (await self._connection.codec()).stop_request()
-            if request is not None:
-                await self._connection.call("StopBgp", request)
+            codec = await self._connection.codec()
+            if (request := codec.stop_request()) is not None:
+                await self._connection.call(codec, "StopBgp", request)
                 self._known = None
 
     async def events(self) -> AsyncIterator[IPAddress | None]:
         """Yield the address of a neighbour whose state may have changed (``None``: look at all)."""
         codec = await self._connection.codec()
         request = codec.pb.WatchEventRequest(peer=codec.pb.WatchEventRequest.Peer())
-        async for response in self._connection.stream("WatchEvent", request, silence=None):
-            peer = response.peer.peer
-            try:
-                address = ip_address(peer.state.neighbor_address)
-            except ValueError:  # the end of the list with which the stream begins has no address
-                yield None
-                continue
-            if codec.forgets_plain_peers and codec.established(peer):
-                await self._remind(address)
-            yield address
+        async with aclosing(self._connection.stream(codec, "WatchEvent", request, silence=None)) as responses:
+            async for response in responses:
+                peer = response.peer.peer
+                try:
+                    address = ip_address(peer.state.neighbor_address)
+                except ValueError:  # the end of the list with which the stream begins has no address
+                    yield None
+                    continue
+                if codec.forgets_plain_peers and codec.established(peer):
+                    await self._remind(address)
+                yield address
         raise self._connection.lost("ended its events")
 
     async def _remind(self, address: IPAddress) -> None:
@@ -314,16 +319,19 @@ class GobgpEngine:
             return
         _, restarts = codec.capabilities(peer)
         if not restarts:
-            await self._connection.call("ResetPeer", codec.soft_reset(address))
+            await self._connection.call(codec, "ResetPeer", codec.soft_reset(address))
 
     async def _export(self, known: _Known, neighbor: Neighbor) -> None:
-        known.exports[neighbor.address] = neighbor.effective().export
+        await self._set_policies(known, known.exports | {neighbor.address: neighbor.effective().export})
+
+    async def _set_policies(self, known: _Known, exports: dict[IPAddress, ExportAttributes]) -> None:
         codec = await self._connection.codec()
-        await self._connection.call("SetPolicies", codec.policy.set_policies(known.marker, known.exports))
+        await self._connection.call(codec, "SetPolicies", codec.policy.set_policies(known.marker, exports))
+        known.exports = exports
 
     async def _peer(self, address: IPAddress) -> Any | None:
         codec = await self._connection.codec()
-        found = await self._connection.listed("ListPeer", codec.pb.ListPeerRequest(address=str(address)))
+        found = await self._connection.listed(codec, "ListPeer", codec.pb.ListPeerRequest(address=str(address)))
         return next((response.peer for response in found), None)
 
 

@@ -99,12 +99,12 @@ class Codec(ABC):
         identity = self.pb.Global(asn=GLOBAL_ASN, router_id=str(router_id), listen_port=NO_LISTENER)
         return self.pb.StartBgpRequest(**{"global": identity})  # a keyword of Python
 
-    def info(self, response: Any, marker: str | None) -> EngineInfo:
+    def info(self, response: Any) -> EngineInfo:
         """Read the answer to GetBgp."""
         identity = getattr(response, "global")
         if identity.asn == 0:  # not started; the router ID is then "" in version 3 and "invalid IP" in version 4
             return EngineInfo(self.api, started=False)
-        return EngineInfo(self.api, True, IPv4Address(identity.router_id), identity.asn, marker)
+        return EngineInfo(self.api, True, IPv4Address(identity.router_id), identity.asn)
 
     def path_request(self, tagged: Iterable[Tagged], *, withdraw: bool = False) -> Any:
         """Return one message of a stream of paths."""

@@ -1,7 +1,7 @@
 """The gRPC connection to a gobgpd: which generation answers, deadlines, and what an error means."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import grpc
@@ -40,8 +40,8 @@ class Connection:
             raise EngineError(f"gobgpd is reached through a unix socket, unix:///PATH; {target!r} is none")
         self.target = target
         self._channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
+        self._stubs: dict[Codec, Any] = {codec: codec.stub(self._channel) for codec in (CodecV4(), CodecV3())}
         self._codec: Codec | None = None
-        self._stub: Any = None
         self.losses = 0  # how often the daemon was lost; what was known of it before is void
 
     async def close(self) -> None:
@@ -54,34 +54,32 @@ class Connection:
 
     async def identity(self) -> tuple[Codec, Any]:
         """Return the codec of the generation that answers, and its answer to GetBgp."""
-        for codec in (self._codec,) if self._codec else (CodecV4(), CodecV3()):
-            stub = self._stub if codec is self._codec else codec.stub(self._channel)
+        for codec in (self._codec,) if self._codec else tuple(self._stubs):
             try:
-                response = await stub.GetBgp(codec.pb.GetBgpRequest(), timeout=HEARTBEAT_DEADLINE)
+                response = await self._stubs[codec].GetBgp(codec.pb.GetBgpRequest(), timeout=HEARTBEAT_DEADLINE)
             except grpc.aio.AioRpcError as error:
-                if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                    self._forget()
+                if error.code() is grpc.StatusCode.UNIMPLEMENTED and self._codec is None:
                     continue
                 raise self._failure("GetBgp", error) from error
-            self._codec, self._stub = codec, stub
+            self._codec = codec
             return codec, response
         raise EngineError(
             f"what listens on {self.target} answers neither as GoBGP 4 (api.GoBgpService) nor as GoBGP 3 "
             "(apipb.GobgpApi): flatbgp drives gobgpd 3.10 to 3.37 and 4.x"
         )
 
-    async def call(self, method: str, request: Any, deadline: float = CALL_DEADLINE) -> Any:
-        """Make a call with one answer. ``request`` may be an asynchronous iterator of requests."""
-        await self.codec()
+    async def call(self, codec: Codec, method: str, request: Any, deadline: float = CALL_DEADLINE) -> Any:
+        """Make a call with one answer; ``request``, of that codec, may be an asynchronous iterator of requests."""
         try:
-            return await getattr(self._stub, method)(request, timeout=deadline)
+            return await getattr(self._stubs[codec], method)(request, timeout=deadline)
         except grpc.aio.AioRpcError as error:
             raise self._failure(method, error) from error
 
-    async def stream(self, method: str, request: Any, silence: float | None = SILENCE) -> AsyncIterator[Any]:
+    async def stream(
+        self, codec: Codec, method: str, request: Any, silence: float | None = SILENCE
+    ) -> AsyncGenerator[Any]:
         """Make a call with many answers; none may take longer than ``silence`` seconds, if that is given."""
-        await self.codec()
-        call = getattr(self._stub, method)(request)
+        call = getattr(self._stubs[codec], method)(request)
         try:
             while True:
                 async with asyncio.timeout(silence):
@@ -96,9 +94,9 @@ class Connection:
         finally:
             call.cancel()
 
-    async def listed(self, method: str, request: Any) -> list[Any]:
+    async def listed(self, codec: Codec, method: str, request: Any) -> list[Any]:
         """Make a call with many answers and return them all."""
-        return [response async for response in self.stream(method, request, CALL_DEADLINE)]
+        return [response async for response in self.stream(codec, method, request, CALL_DEADLINE)]
 
     def lost(self, what: str) -> EngineUnavailable:
         """Note that the daemon went away, and return the error that says so."""
@@ -117,5 +115,5 @@ class Connection:
         return EngineError(f"gobgpd on {self.target} refused {method}: {details}")
 
     def _forget(self) -> None:
-        self._codec = self._stub = None
+        self._codec = None
         self.losses += 1
