@@ -136,6 +136,9 @@ class Store(Protocol):
         annotations of others stay. An unchanged object is not written.
         """
 
+    async def preview(self, manifests: Sequence[Manifest]) -> Sequence[Resource[Any, Any]]:
+        """Return the objects as ``apply`` would leave them, in the order of the manifests; write nothing."""
+
     async def create(self, kind: Kind[S, T], document: Mapping[str, Any]) -> Resource[S, T]:
         """Create one object from its JSON form; :class:`AlreadyExists` when it is there."""
 

@@ -143,3 +143,25 @@ async def test_a_node_without_pod_cidrs_takes_the_manifests(store: Store) -> Non
     _, found = await applied(store, NODE, node(spec={"podCIDRs": ["10.2.0.0/24", "fd00:2::/64"]}))
     assert found.document["spec"]["podCIDR"] == "10.2.0.0/24"
     assert [str(network) for network in found.spec.pod_cidrs] == ["10.2.0.0/24", "fd00:2::/64"]
+
+
+async def test_a_preview_shows_what_apply_would_leave_and_writes_nothing(store: Store) -> None:
+    await applied(store, BGP_PEER, peer(labels={"mine": "1"}))
+    await store.patch(BGP_PEER, "router", NAMESPACE, {"metadata": {"labels": {"theirs": "1"}}})
+    before = await store.list(BGP_PEER)
+    manifests = [manifest(BGP_PEER, peer(asn=64999)), manifest(BGP_PEER, peer("new", ip="10.0.1.253"))]
+    changed, new = await store.preview(manifests)
+    assert changed.document["spec"]["peerASN"] == 64999
+    assert changed.meta.labels == {"theirs": "1"}
+    assert (new.meta.name, new.meta.generation) == ("new", 1)
+    assert await store.list(BGP_PEER) == before
+    await store.apply(manifests)
+    assert [each.spec for each in (await store.list(BGP_PEER)).items] == [new.spec, changed.spec]
+
+
+async def test_a_preview_of_what_is_being_deleted_shows_it_as_it_is(store: Store) -> None:
+    await applied(store, BGP_PEER, peer())
+    await store.patch(BGP_PEER, "router", NAMESPACE, {"metadata": {"finalizers": ["flatbgp.io/in-use"]}})
+    await store.delete(BGP_PEER, "router", NAMESPACE)
+    (shown,) = await store.preview([manifest(BGP_PEER, peer(asn=64999))])
+    assert shown == await store.get(BGP_PEER, "router", NAMESPACE)

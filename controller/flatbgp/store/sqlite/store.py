@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
+from flatbgp.resources.codec import decode
 from flatbgp.resources.kind import Kind, S, T
 from flatbgp.resources.manifest import Manifest
 from flatbgp.resources.meta import Key
@@ -121,6 +122,11 @@ class SqliteStore:
         seconds = CALL_SECONDS + APPLY_SECONDS_EACH * len(manifests)
         return await self._edit(lambda editor: editor.apply(manifests), seconds)
 
+    async def preview(self, manifests: Sequence[Manifest]) -> Sequence[Resource[Any, Any]]:
+        """Return the objects as ``apply`` would leave them; not even a missing file is made."""
+        found = await self._read(lambda connection: _editor(connection).preview(manifests))
+        return [decode(manifest.kind, document) for manifest, document in zip(manifests, found, strict=True)]
+
     async def create(self, kind: Kind[S, T], document: Mapping[str, Any]) -> Resource[S, T]:
         """Create one object."""
         made = await self._edit(lambda editor: editor.create(kind, document))
@@ -165,10 +171,7 @@ class SqliteStore:
 
     async def _edit(self, edit: Callable[["Editor"], R], seconds: float = CALL_SECONDS) -> R:
         def statements(connection: sqlite3.Connection) -> R:
-            # Loaded with the first write, and by its thread: commands that only read start in half the time without.
-            from flatbgp.store.sqlite.writing import Editor  # noqa: PLC0415
-
-            result = edit(Editor(connection, now=datetime.now(UTC), new_uid=lambda: str(uuid4())))
+            result = edit(_editor(connection))
             tables.forget(connection, self._kept)
             return result
 
@@ -181,6 +184,13 @@ class SqliteStore:
         result = await self._writes.run(partial(self._writer.write, statements), seconds)
         self._bell.ring()
         return result
+
+
+def _editor(connection: sqlite3.Connection) -> "Editor":
+    # Loaded with the first write, and by its thread: commands that only read start in half the time without.
+    from flatbgp.store.sqlite.writing import Editor  # noqa: PLC0415
+
+    return Editor(connection, now=datetime.now(UTC), new_uid=lambda: str(uuid4()))
 
 
 def _each(function: Callable[[R], U], rows: Sequence[R], _: Deadline) -> list[U]:

@@ -67,21 +67,34 @@ class Editor:
         rules.refuse(faults)
         return outcomes
 
+    def preview(self, manifests: Sequence[Manifest]) -> Sequence[Document]:
+        """Return the objects as :meth:`apply` would leave them, without writing."""
+        return [self._outcome(manifest)[2] for manifest in manifests]
+
+    def _outcome(self, manifest: Manifest) -> tuple[Row | None, Document | None, Document]:
+        """Return the row that a manifest changes, the object in it, and the object afterwards."""
+        row = tables.read(self.connection, manifest.kind.full_name, manifest.key)
+        if row is None:
+            new = documents.created(manifest.kind, manifest.document, now=self._moment(), uid=self.new_uid())
+            return None, None, new
+        old = from_json(row.document)
+        if documents.is_terminating(old):
+            return row, old, old
+        return row, old, documents.applied(manifest.kind, old, manifest.document, _marks(row.marks))
+
     def _apply(self, manifest: Manifest, faults: list[Fault]) -> Verb:
         kind, key = manifest.kind, manifest.key
-        marks, row = documents.marks_of(manifest.document), tables.read(self.connection, kind.full_name, key)
+        marks = documents.marks_of(manifest.document)
         encoded = to_json({"labels": sorted(marks.labels), "annotations": sorted(marks.annotations)})
-        if row is None:
-            new = documents.created(kind, manifest.document, now=self._moment(), uid=self.new_uid())
+        row, old, new = self._outcome(manifest)
+        if row is None or old is None:
             self._store(kind, key, None, new, encoded)
             return Verb.CREATED
-        old = from_json(row.document)
         if documents.is_terminating(old):
             held = ", ".join(documents.finalizers_of(old))
             problem = f"is being deleted, and held by {held}; apply it again when it is gone"
             faults.append(_placed(Fault(problem, subject=_named(kind, key)), manifest))
             return Verb.UNCHANGED
-        new = documents.applied(kind, old, manifest.document, _marks(row.marks))
         if new == old:
             if encoded != row.marks:
                 tables.set_marks(self.connection, kind.full_name, key, encoded)
