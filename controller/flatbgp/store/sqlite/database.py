@@ -146,6 +146,8 @@ class Database:
         finally:
             self._roll_back()  # nothing is left to roll back after a commit
         if connection.total_changes != before and not self._in_memory:
+            # Not confirmed when the file was taken away meanwhile: what is in it then is lost.
+            self._learned.check_file(self._path, file.present(self._path, writing=True))
             file.ring(self._path)
         return result
 
