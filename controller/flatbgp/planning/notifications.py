@@ -1,7 +1,8 @@
 """NOTIFICATION messages in words: what each code and subcode means for the operator, and what to do about it.
 
 Sources: RFC 4271 section 4.5 and 6, RFC 4486 (Cease subcodes), RFC 5492 (unsupported capability), RFC 6608 (FSM error
-subcodes), RFC 7313 (route refresh), RFC 8538 (hard reset), RFC 9003 (the shutdown text), RFC 9384 (BFD down).
+subcodes), RFC 7313 (route refresh), RFC 8538 (hard reset), RFC 9003 (the shutdown text), RFC 9384 (BFD down),
+RFC 9687 (send hold timer).
 """
 
 from dataclasses import dataclass
@@ -151,6 +152,11 @@ _BY_CODE: dict[int, tuple[Reason, str, str]] = {
     4: _TABLE[4, 0],
     5: (Reason.FSM_ERROR, "Finite State Machine Error", "Look at the router's log."),
     6: (Reason.CEASE, "Cease", "Look at the log of the side that closed it."),
+    8: (
+        Reason.HOLD_TIMER_EXPIRED,
+        "Send Hold Timer Expired",
+        "The other end took nothing for too long: look at its load.",
+    ),
     7: (Reason.UPDATE_ERROR, "ROUTE-REFRESH Message Error", "Look at the log of the side that closed it."),
 }
 

@@ -23,6 +23,10 @@ A router that refuses a segment for its MD5 signature (RFC 2385) drops it in sil
 """
 
 
+_SAME_END_SECONDS = 2.0
+"""A TCP connection that ends so soon after a NOTIFICATION ended because of it."""
+
+
 class ConnectFailure(StrEnum):
     """How an attempt to open the TCP connection failed."""
 
@@ -37,13 +41,14 @@ class ConnectFailure(StrEnum):
 class Wire:
     """What the wire showed of one session since it was configured.
 
-    ``notification`` is the last one, with its arrival time; ``failure`` the outcome of the last attempt to connect and
-    ``failing_since`` when attempts began to fail that way (``None``: the last attempt connected, or none was made).
+    ``notification`` is the last one of the present down time, with its arrival time; ``previous`` the one that ended
+    the session before; ``failure`` the outcome of the last attempt to connect and ``failing_since`` when attempts began to fail that way (``None``: the last attempt connected, or none was made).
     ``peer_asn`` and ``peer_families`` are from the peer's last OPEN.
     """
 
     notification: Notification | None = None
     notified_at: float = 0.0
+    previous: Notification | None = None
     failure: ConnectFailure | None = None
     failing_since: float = 0.0
     peer_asn: int | None = None
@@ -58,7 +63,10 @@ class Wire:
         return replace(self, peer_asn=asn, peer_families=families, failure=None)
 
     def failed(self, failure: ConnectFailure, now: float) -> "Wire":
-        """Return the record with a failed attempt to connect added."""
+        """Return the record with a failed attempt to connect added; the end that follows a NOTIFICATION is no news."""
+        told = self.notification is not None and now - self.notified_at < _SAME_END_SECONDS
+        if failure is ConnectFailure.LOST and told:
+            return self
         since = self.failing_since if self.failure is failure else now
         return replace(self, failure=failure, failing_since=since)
 
@@ -66,8 +74,10 @@ class Wire:
         """Return the record with a TCP connection that came up; what ended the one before it is still the news."""
         return self if self.failure is ConnectFailure.LOST else replace(self, failure=None)
 
-    def established(self) -> "Wire":
-        """Return the record of a session that is up: nothing fails, the last NOTIFICATION stays as history."""
+    def established(self, since: float) -> "Wire":
+        """Return the record of a session that is up ``since`` then: what came before is history."""
+        if self.notification is not None and self.notified_at < since:
+            return replace(self, failure=None, notification=None, previous=self.notification)
         return replace(self, failure=None)
 
 
@@ -76,7 +86,8 @@ class Observation:
     """What is known of one session at one moment.
 
     ``waits`` is why the plan does not open it at all; ``engine_error`` why the daemon cannot be asked. ``established``
-    is ``None`` while the daemon has no such neighbour. ``up_for`` is seconds since Established as the daemon counts it.
+    is ``None`` while the daemon has no such neighbour. ``next_hop_answers`` is false when nobody answers ARP or
+    Neighbor Discovery for the router (or the gateway to it), so that no SYN ever leaves.
     """
 
     established: bool | None
@@ -86,9 +97,9 @@ class Observation:
     engine_error: str = ""
     has_password: bool = False
     has_route: bool = True
+    next_hop_answers: bool = True
     single_hop: bool = False
     prefix_limit_exceeded: bool = False
-    up_for: float | None = None
     families: Mapping[Family, tuple[int, int]] = field(default_factory=dict)  # advertised, received
     wanted_families: frozenset[Family] = frozenset()
 
@@ -154,8 +165,9 @@ def _up_message(before: BGPSessionStatus | None, seen: Observation) -> str:
 
 
 def _last_loss(before: BGPSessionStatus | None, seen: Observation) -> str:
-    if seen.wire.notification is not None:
-        return f"Last down: {explain(seen.wire.notification).headline}."
+    last = seen.wire.notification or seen.wire.previous
+    if last is not None:
+        return f"Last down: {explain(last).headline}."
     if before is not None and before.state is SessionStatusState.ESTABLISHED:
         start = before.message.find("Last down: ")
         return before.message[start:] if start >= 0 else ""
@@ -191,6 +203,11 @@ def _failure(seen: Observation, names: Names, now: float) -> tuple[Reason, str]:
     way = f"from {names.local_ip} to {names.peer_ip}"
     if not seen.has_route:
         return Reason.NO_ROUTE, (f"{names.node} has no route {way}: add one, or correct the BGPPeer's peerIP.")
+    if not seen.next_hop_answers:
+        return Reason.UNREACHABLE, (
+            f"Nobody answers ARP or Neighbor Discovery on the way {way}: look whether {names.peer_ip} (or the gateway "
+            "to it) is up and in the same VLAN."
+        )
     if wire.failure is None:
         return Reason.CONNECTING, ""
     if wire.failure is ConnectFailure.REFUSED:

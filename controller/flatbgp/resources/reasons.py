@@ -131,7 +131,7 @@ class Reason(StrEnum):
     )
     UNREACHABLE = (
         "Unreachable",
-        "A router on the way answers that the host or port is unreachable (ICMP).",
+        "Nobody answers for the router or the gateway to it, or a router on the way says that it cannot be reached.",
         "Look at the routing and the filters between the node and the router.",
     )
     CONNECTION_REFUSED = (

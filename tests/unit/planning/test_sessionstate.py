@@ -117,11 +117,32 @@ def test_s59_the_prefix_limit_says_when_it_is_tried_again():
 def test_s14_the_last_reason_is_kept_after_the_session_came_back():
     wire = Wire().notified(Notification(sent=False, code=6, subcode=4), 90.0)
     down = status(replace(DOWN, wire=wire))
-    up = status(replace(UP, wire=wire.established()), before=down)
+    up = status(replace(UP, wire=wire.established(95.0)), before=down)
     assert up.reason is Reason.ESTABLISHED
     assert "AdministrativeReset" in up.message
     restarted = status(UP, before=up)
     assert "AdministrativeReset" in restarted.message
+
+
+def test_a_session_that_is_lost_again_does_not_show_the_notification_of_the_time_before():
+    wire = Wire().notified(Notification(sent=False, code=6, subcode=4), 90.0).established(95.0)
+    assert status(replace(DOWN, wire=wire.failed(ConnectFailure.LOST, 99.0))).reason is Reason.CONNECTION_LOST
+
+
+def test_a_notification_that_has_just_ended_a_session_outlasts_a_look_that_still_saw_it_up():
+    wire = Wire().notified(Notification(sent=False, code=6, subcode=2), 97.0).established(since=80.0)
+    assert status(replace(DOWN, wire=wire)).reason is Reason.ADMINISTRATIVE_SHUTDOWN
+
+
+def test_the_end_of_tcp_that_follows_a_notification_is_no_news():
+    wire = Wire().notified(Notification(sent=False, code=6, subcode=2), 90.0).failed(ConnectFailure.LOST, 90.1)
+    assert "without a NOTIFICATION" not in status(replace(DOWN, wire=wire)).message
+
+
+def test_s13_a_router_that_does_not_even_answer_arp_is_said_to_be_unreachable():
+    shown = status(replace(DOWN, next_hop_answers=False))
+    assert shown.reason is Reason.UNREACHABLE
+    assert "ARP" in shown.message
 
 
 def test_s15_families_that_the_router_lacks_are_said_to_be_withheld():

@@ -56,6 +56,7 @@ class Daemon:
     silence: Callable[[IPAddress], Awaitable[None]]
     error: str = "it has not answered yet"
     neighbors: Mapping[IPAddress, NeighborState] = field(default_factory=dict)
+    looked_at: float = 0.0
     configured: frozenset[IPAddress] = frozenset()
     _wanted: Wanted | None = None
     _leaving: dict[IPAddress, Exit] = field(default_factory=dict)
@@ -134,7 +135,8 @@ class Daemon:
             self._failed(error)
 
     async def _look(self) -> None:
-        before, self.neighbors = self.neighbors, await self.engine.neighbors()
+        before, at = self.neighbors, self.clock()
+        self.neighbors, self.looked_at = await self.engine.neighbors(), at
         if self.neighbors != before:
             self.changed()
         await self._retry_limited()

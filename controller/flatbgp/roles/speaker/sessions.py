@@ -16,6 +16,8 @@ from flatbgp.engine.model import (
     Path,
     SessionState,
 )
+from flatbgp.host.model import NextHop
+from flatbgp.host.model import Route as Way
 from flatbgp.planning.neighbors import NeighborSettings, neighbor_for
 from flatbgp.planning.sessions import PlannedSession
 from flatbgp.planning.sessionstate import Names, Observation, Wire, assess
@@ -26,6 +28,9 @@ from flatbgp.resources.meta import Key
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SecretSpec
 from flatbgp.roles.speaker.reports import Report
+from flatbgp.roles.speaker.wire import Pair
+
+_UNKNOWN = Way("", None, NextHop.UNKNOWN)
 
 Route = Resource[BGPAdvertisedRouteSpec, BGPAdvertisedRouteStatus]
 
@@ -114,12 +119,12 @@ def _neighbor(settings: NeighborSettings) -> Neighbor:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the shell knows of all sessions at one moment."""
+    """What the shell knows of all sessions at one moment; ``ways`` are the routes to the peers of held addresses."""
 
     states: Mapping[IPAddress, NeighborState]
     engine_error: str
     wire: Callable[[IPAddress, IPAddress], Wire]
-    has_route: Callable[[IPAddress, IPAddress], bool]
+    ways: Mapping[Pair, Way | None]
     wanted_families: frozenset[Family]
 
 
@@ -132,6 +137,7 @@ def report(
     if state is not None and state.local_address not in (None, session.local_ip):
         state = None  # the session with that router from another address, which is on its way out
     up = state is not None and state.state is SessionState.ESTABLISHED and not sight.engine_error
+    way = sight.ways.get((session.local_ip, session.peer_ip), _UNKNOWN)
     seen = Observation(
         established=up if state is not None else None,
         wire=sight.wire(session.local_ip, session.peer_ip),
@@ -139,7 +145,8 @@ def report(
         waits_message=session.message,
         engine_error=sight.engine_error,
         has_password=spec.password_secret_ref is not None,
-        has_route=sight.has_route(session.local_ip, session.peer_ip),
+        has_route=way is not None,
+        next_hop_answers=way is None or way.next_hop is not NextHop.UNRESOLVED,
         single_hop=not spec.ebgp_multihop and not spec.internal,
         prefix_limit_exceeded=state is not None and state.prefix_limit_exceeded,
         families={

@@ -14,7 +14,7 @@ from flatbgp.host.identity import machine_id
 from flatbgp.host.interface import Host
 from flatbgp.host.linux import LinuxHost
 from flatbgp.host.lock import SpeakerLock
-from flatbgp.host.model import Connection, HostError, SessionMessage
+from flatbgp.host.model import Connection, HostError, Route, SessionMessage
 from flatbgp.planning.gateway import Gateway, Timings, events
 from flatbgp.planning.holdings import Sightings, after_gap, holdings, next_vacancy, observe
 from flatbgp.planning.marks import USER_NAMESPACE
@@ -31,7 +31,7 @@ from flatbgp.roles.speaker.gateway import GatewayLoop, interfaces_seen
 from flatbgp.roles.speaker.memory import Memory
 from flatbgp.roles.speaker.reports import Report, Reporter
 from flatbgp.roles.speaker.sessions import RouteTable, Sight, neighbors, report, router_id
-from flatbgp.roles.speaker.wire import WireRecord
+from flatbgp.roles.speaker.wire import Pair, WireRecord
 from flatbgp.store.cache import CacheSet
 from flatbgp.store.protocol import Store, StoreError
 from flatbgp.store.url import open_store
@@ -67,7 +67,7 @@ class Speaker:
     _plan: SessionPlan = field(default_factory=SessionPlan)
     _statuses: dict[tuple[str, str], BGPSessionStatus] = field(default_factory=dict)
     _up: frozenset[SessionId] = frozenset()
-    _unroutable: set[tuple[IPAddress, IPAddress]] = field(default_factory=set)
+    _ways: dict[Pair, Route | None] = field(default_factory=dict)
     _planning: Wakeup = field(default_factory=Wakeup)
     _reporting: Wakeup = field(default_factory=Wakeup)
     _remembering: Wakeup = field(default_factory=Wakeup)
@@ -266,17 +266,20 @@ class Speaker:
         self._statuses = {(entry.name, str(entry.session.local_ip)): entry.status for entry in reports}
         up = {entry.session.id: entry for entry in reports if entry.status.state is SessionStatusState.ESTABLISHED}
         for entry in up.values():
-            self._wire.established(entry.session.local_ip, entry.session.peer_ip)
+            state = self.daemon.neighbors.get(entry.session.peer_ip)
+            if state is not None and state.uptime is not None:
+                since = self.daemon.looked_at - state.uptime
+                self._wire.established(entry.session.local_ip, entry.session.peer_ip, since)
         if up.keys() != self._up:
             self._up = frozenset(up)
             self._planning.set()
 
     async def _look_for_routes(self, mine: tuple[PlannedSession, ...]) -> None:
-        self._unroutable = set()
-        for session in mine:
-            pair = (session.local_ip, session.peer_ip)
-            if session.local_ip in self.gateway.machine.held and await self.host.route(*pair) is None:
-                self._unroutable.add(pair)
+        self._ways = {
+            (session.local_ip, session.peer_ip): await self.host.route(session.local_ip, session.peer_ip)
+            for session in mine
+            if session.local_ip in self.gateway.machine.held
+        }
 
     def _reports(self, mine: tuple[PlannedSession, ...], now: float) -> Iterator[Report]:
         stored, config = self.caches.sessions(), self.caches.configuration()
@@ -286,7 +289,7 @@ class Speaker:
             states=self.daemon.neighbors,
             engine_error=self.daemon.error,
             wire=self._wire.of,
-            has_route=lambda local, peer: (local, peer) not in self._unroutable,
+            ways=self._ways,
             wanted_families=frozenset(family for family, enabled in families.items() if enabled),
         )
         wall = datetime.now(UTC)

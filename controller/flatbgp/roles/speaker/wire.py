@@ -35,9 +35,9 @@ class WireRecord:
         for pair in [pair for pair in self._seen if pair[1] == peer]:
             del self._seen[pair]
 
-    def established(self, local: IPAddress, peer: IPAddress) -> None:
-        """Note that a session is up."""
-        self._seen[local, peer] = self.of(local, peer).established()
+    def established(self, local: IPAddress, peer: IPAddress, since: float) -> None:
+        """Note that a session is up since then."""
+        self._seen[local, peer] = self.of(local, peer).established(since)
 
     def take(self, event: HostEvent) -> bool:
         """Take an event of the host; whether it tells anything about a session."""
