@@ -72,6 +72,17 @@ class Upkeep:
     look_after: float | None
 
 
+def established_of(sessions: Iterable[Session]) -> Mapping[SessionId, str]:
+    """Return the sessions that are up, as the objects say."""
+    return {
+        SessionId.of(session.spec.peer_ip, session.spec.local_ip, session.spec.node_name): session.spec.peer
+        for session in sessions
+        if session.spec is not None
+        and session.status is not None
+        and session.status.state is SessionStatusState.ESTABLISHED
+    }
+
+
 def look_after_sessions(
     sessions: Collection[Session],
     plan: SessionPlan,

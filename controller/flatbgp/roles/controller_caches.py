@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flatbgp.planning.clusterfacts import ClusterFacts, cluster_facts
-from flatbgp.planning.configuration import Configuration, Group, Mode, Peer, configuration, last_good
+from flatbgp.planning.configuration import last_good
+from flatbgp.planning.configured import Configured, configured
 from flatbgp.planning.holdings import LeaseResource, lease_address
-from flatbgp.planning.marks import USER_NAMESPACE, is_copy, mirror_is_active
-from flatbgp.planning.podcidrs import CIDRConfig
+from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.planning.routes import Node, Route
 from flatbgp.planning.sessionwatch import Session
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
@@ -28,19 +27,6 @@ from flatbgp.resources.node import NODE
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SECRET, SecretSpec, SecretStatus
 from flatbgp.store.cache import Cache, CacheSet, Delta
-
-
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """What a person configured, at one moment. ``mirrored``: an admin role writes it."""
-
-    config: Configuration
-    modes: Sequence[Mode]
-    groups: Sequence[Group]
-    peers: Sequence[Peer]
-    ranges: Sequence[CIDRConfig]
-    facts: ClusterFacts
-    mirrored: bool
 
 
 @dataclass(slots=True)
@@ -130,19 +116,12 @@ class ControllerCaches:
 
     def configured(self) -> Configured:
         """Return the configuration, with the last good spec of each object that is invalid now."""
-        modes = self._last_good("mode", self._modes)
-        groups = self._last_good("group", self._groups)
-        peers = self._last_good("peer", self._peers)
-        ranges = self._last_good("range", self._ranges)
-        objects = [*modes, *groups, *peers, *ranges]
-        return Configured(
-            config=configuration(modes, groups, peers),
-            modes=modes,
-            groups=groups,
-            peers=peers,
-            ranges=ranges,
-            facts=cluster_facts(tuple(self._clusters.items.values()), [each for each in objects if is_copy(each.meta)]),
-            mirrored=mirror_is_active(objects),
+        return configured(
+            self._last_good("mode", self._modes),
+            self._last_good("group", self._groups),
+            self._last_good("peer", self._peers),
+            self._last_good("range", self._ranges),
+            tuple(self._clusters.items.values()),
         )
 
     def _last_good(self, name: str, cache: Cache[Any, Any]) -> Sequence[Resource[Any, Any]]:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 from typing import Any, Final
 
 import structlog
@@ -15,11 +14,10 @@ from flatbgp.planning.routes import Node, Route, announcing
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE, BGPAdvertisedRouteSpec
 from flatbgp.resources.clustercidrconfig import CLUSTER_CIDR_CONFIG
 from flatbgp.resources.codec import encode, encode_spec
-from flatbgp.resources.ip import IPNetwork
 from flatbgp.resources.mergepatch import difference
 from flatbgp.resources.meta import Key, Meta
 from flatbgp.resources.node import NODE
-from flatbgp.roles.controller_caches import Configured, ControllerCaches
+from flatbgp.roles.controller_caches import ControllerCaches
 from flatbgp.roles.runtime import Trouble, Wakeup
 from flatbgp.roles.runtime_writes import REFUSED_RETRY_SECONDS, Write, Writer
 from flatbgp.store.protocol import Store
@@ -85,7 +83,7 @@ class NodesLoop:
             configs=configured.ranges,
             routes=routes,
             announcing=announcing(configured.config, configured.facts.flat_ipv4, routes.values()),
-            reserved=_reserved(configured),
+            reserved=configured.reserved(),
             mirrored=configured.mirrored,
         )
 
@@ -150,9 +148,3 @@ class NodesLoop:
     async def _patch(self, kind: Any, resource: Any, patch: Any) -> None:
         meta = resource.meta
         await self.store.patch(kind, meta.name, meta.namespace, patch, version=meta.resource_version)
-
-
-def _reserved(configured: Configured) -> tuple[IPNetwork, ...]:
-    """Return what must not be given to pods: Service ranges, floating IPs, routers."""
-    hosts = {*configured.config.floating_ips, *(spec.peer_ip for _, spec in configured.config.peers)}
-    return (*configured.facts.services, *sorted((ip_network(host) for host in hosts), key=str))

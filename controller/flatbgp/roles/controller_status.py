@@ -8,20 +8,21 @@ from typing import Any
 import structlog
 
 from flatbgp.planning.configuration import judge
+from flatbgp.planning.configured import Configured
 from flatbgp.planning.holdings import Sightings, after_gap, holdings, next_vacancy, observe
 from flatbgp.planning.marks import is_copy
 from flatbgp.planning.nodes import NodePlan
 from flatbgp.planning.podcidrs import CIDRConfig
-from flatbgp.planning.sessions import SessionId, plan_sessions
-from flatbgp.planning.sessionwatch import Session, Upkeep, Watch, look_after_sessions
+from flatbgp.planning.sessions import plan_sessions
+from flatbgp.planning.sessionwatch import Session, Upkeep, Watch, established_of, look_after_sessions
 from flatbgp.planning.status import Facts, group_status, mode_status, peer_status, range_status
-from flatbgp.resources.bgpsession import BGP_SESSION, SessionStatusState
+from flatbgp.resources.bgpsession import BGP_SESSION
 from flatbgp.resources.clustercidrconfig import ClusterCIDRConfigStatus
 from flatbgp.resources.codec import encode_status
 from flatbgp.resources.ip import IPNetwork
 from flatbgp.resources.mergepatch import difference
 from flatbgp.resources.resource import Resource
-from flatbgp.roles.controller_caches import Configured, ControllerCaches
+from flatbgp.roles.controller_caches import ControllerCaches
 from flatbgp.roles.runtime import Trouble
 from flatbgp.roles.runtime_http import Sample, Samples
 from flatbgp.roles.runtime_writes import REFUSED_RETRY_SECONDS, Write, Writer
@@ -97,11 +98,7 @@ class StatusLoop:
     def _gather(self, configured: Configured, now: float) -> Facts:
         config, secrets = configured.config, self.caches.secrets
         held = holdings(config.floating_ips, self._sightings, now, self._began)
-        established = {
-            SessionId.of(session.spec.peer_ip, session.spec.local_ip, session.spec.node_name): session.spec.peer
-            for session in self.caches.sessions
-            if session.spec is not None and _is_up(session)
-        }
+        established = established_of(self.caches.sessions)
         specs = {name: secret.spec for name, secret in secrets.items() if secret.spec is not None}
         conflicts = {name for name, secret in secrets.items() if configured.mirrored and not is_copy(secret.meta)}
         return Facts(
@@ -182,10 +179,6 @@ class StatusLoop:
                 float(bool(holding.holder)),
                 labels=(("address", str(holding.address)), ("node", holding.holder)),
             )
-
-
-def _is_up(session: Session) -> bool:
-    return session.status is not None and session.status.state is SessionStatusState.ESTABLISHED
 
 
 def _earliest(*pauses: float | None) -> float | None:

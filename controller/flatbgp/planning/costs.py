@@ -1,0 +1,36 @@
+"""What a change costs the sessions that exist."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Cost(StrEnum):
+    """The three costs, the dearest last."""
+
+    NONE = "none"
+    ROUTE_UPDATE = "route update"
+    SESSION_RESET = "session reset"
+
+
+SETTING_COSTS: Final = {
+    "local_asn": Cost.SESSION_RESET,
+    "peer_asn": Cost.SESSION_RESET,
+    "hold_time": Cost.SESSION_RESET,
+    "keepalive": Cost.SESSION_RESET,
+    "multihop": Cost.SESSION_RESET,
+    "password": Cost.SESSION_RESET,
+    "graceful_restart": Cost.SESSION_RESET,
+    "connect_retry": Cost.NONE,
+    "prefix_limit": Cost.NONE,
+    "export": Cost.ROUTE_UPDATE,
+}
+"""The cost of changing each setting of a session.
+
+Everything that is agreed in the OPEN, or belongs to the TCP connection, needs a new session; so do hold time and
+keepalive, which a daemon takes from its configuration but applies from the next OPEN on.
+"""
+
+
+def dearest(costs: set[Cost]) -> Cost:
+    """Return the cost of several changes together."""
+    return max(costs, key=list(Cost).index, default=Cost.NONE)
