@@ -42,7 +42,8 @@ class Wire:
     """What the wire showed of one session since it was configured.
 
     ``notification`` is the last one of the present down time, with its arrival time; ``previous`` the one that ended
-    the session before; ``failure`` the outcome of the last attempt to connect and ``failing_since`` when attempts began to fail that way (``None``: the last attempt connected, or none was made).
+    the session before; ``failure`` the outcome of the last attempt to connect and ``failing_since`` when attempts
+    began to fail that way (``None``: the last attempt connected, or none was made).
     ``peer_asn`` and ``peer_families`` are from the peer's last OPEN.
     """
 
