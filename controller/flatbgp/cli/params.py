@@ -12,6 +12,9 @@ STORE_VARIABLE: Final = "FLATBGP_STORE"
 DEFAULT_NAMESPACE: Final = "default"
 """Where a namespaced object is looked for without ``-n`` and ``-A``, as kubectl does."""
 
+USER_NAMESPACE: Final = "kube-system"
+"""Where the copies are on the user cluster, and Secrets unless the roles were told otherwise."""
+
 _UNITS: Final = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0}
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from flatbgp.cli.params import DurationType, store_option
+from flatbgp.cli.params import USER_NAMESPACE, DurationType, store_option
 from flatbgp.cli.rolevalues import EndpointType
 from flatbgp.roles.options import AdminOptions, LogFormat, RoleOptions, SpeakerOptions
 
@@ -94,7 +94,7 @@ def role_options(function: F) -> F:
         click.option(
             "--secret-namespace",
             metavar="NS",
-            default="kube-system",
+            default=USER_NAMESPACE,
             show_default=True,
             help="Where the Secrets of BGPPeers are on the user cluster.",
         ),
