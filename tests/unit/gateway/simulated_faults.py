@@ -118,7 +118,7 @@ def drain(world: World, node: Node, seconds: float) -> None:
 def stop(world: World, node: Node, seconds: float) -> None:
     """The speaker is asked to stop, and started again."""
     node.stop()
-    world.clock.after(2.1 if seconds < 2.1 else seconds, _restart, node)
+    world.clock.after(max(seconds, 2.1), _restart, node)
 
 
 def _restart(node: Node) -> None:

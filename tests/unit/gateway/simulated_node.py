@@ -1,11 +1,13 @@
-"""A simulated node: its kernel (addresses with a lifetime), its gobgpd, and a speaker's shell around a real gateway."""
+"""A simulated node's speaker: a shell around a real gateway, and the gobgpd beside it."""
 
 from __future__ import annotations
 
 import random
 from collections import deque
-from ipaddress import ip_interface
-from typing import TYPE_CHECKING
+
+from simulated_kernel import Kernel
+from simulated_store import Link
+from simulation import World
 
 from flatbgp.planning.gateway import Gateway
 from flatbgp.planning.gateway.actions import (
@@ -21,7 +23,6 @@ from flatbgp.planning.gateway.actions import (
     PutAddress,
     ReadLease,
     RemoveAddress,
-    StatusChanged,
     SwapLease,
     WatchEverything,
     WithdrawSessions,
@@ -32,9 +33,6 @@ from flatbgp.planning.gateway.events import (
     EngineAnswered,
     Event,
     GroupSeen,
-    HostAddress,
-    Interface,
-    InterfacesSeen,
     LanHeard,
     LeaseRead,
     LeaseReadFailed,
@@ -52,48 +50,35 @@ from flatbgp.planning.gateway.events import (
     Tick,
 )
 from flatbgp.planning.gateway.records import LeaseRecord
-from flatbgp.planning.gateway.timings import LIFETIME_MARGIN
 from flatbgp.resources.ip import IPAddress
-from simulated_store import Link
-from simulation import Host, World
 
 
-class Node(Host):
-    """``addresses`` are its own and the floating IPs that its kernel has; ``expiry`` when those end.
+class Node(Kernel):
+    """A machine with a speaker.
 
-    ``powered`` (off: the kernel has forgotten all), ``suspended`` (the machine stands still; CLOCK_BOOTTIME goes on,
-    the kernel's timers don't), ``frozen`` (the speaker has a SIGSTOP), ``machine`` (``None``: the speaker is dead).
+    ``frozen``: the speaker has a SIGSTOP. ``machine``: its gateway (``None``: the speaker is dead). ``engine``: gobgpd
+    answers. ``held``: the addresses from which sessions were allowed last.
     """
 
     def __init__(self, world: World, number: int, own: IPAddress) -> None:
-        super().__init__(f"node-{number}", f"02:00:00:00:00:{number:02x}", {own})
-        self.world = world
-        self.own = own
-        self.expiry: dict[IPAddress, float] = {}
-        self.powered = True
-        self.suspended_at: float | None = None
-        self.carrier = True
+        super().__init__(world, number, own)
         self.frozen = False
         self.engine = True
         self.draining = False
+        self.exists = True
         self.link = Link()
         self.machine: Gateway | None = None
         self.boot = 0
-        self.finished = False
+        self.finished_at: float | None = None
         self.started_at = 0.0
-        self.taken_off: set[IPAddress] = set()
+        self.done: list[Action] = []
         self._inbox: deque[Event] = deque()
         self._late: deque[tuple[SwapLease | DeleteLease | ReadLease, Event, int]] = deque()
         self._pending: set[int] = set()
         self._tick_at = -1.0
         self._watch_at: float = 0.0
         self._everything = False
-        self._desynced = False
         self._busy = False
-
-    @property
-    def suspended(self) -> bool:
-        return self.suspended_at is not None
 
     @property
     def running(self) -> bool:
@@ -108,14 +93,14 @@ class Node(Host):
             return
         world, clock = self.world, self.world.clock
         self.boot += 1
-        self.started_at, self.finished = world.now, False
+        self.started_at, self.finished_at = world.now, None
         self._inbox.clear()
         self._late.clear()
         self._pending.clear()
-        self._tick_at, self._everything, self._desynced = -1.0, False, False
-        self.machine = Gateway(self.name, f"machine-{self.name}", world.timings, random.Random(world.rng.random()))
+        self._tick_at, self._everything = -1.0, False
+        self.machine = Gateway(self.name, f"machine-{self.name}", world.timings, random.Random(world.rng.random()))  # noqa: S311 (a simulation)
         world.log(self.name, "process starts")
-        self._post(self._interfaces())
+        self._post(self.interfaces())
         clock.after(world.rng.uniform(0.01, 0.05), self._list, self.boot)
         clock.after(world.rng.uniform(0.01, 0.2), self._heartbeat, self.boot)
 
@@ -147,7 +132,7 @@ class Node(Host):
     def tell_node(self) -> None:
         """Tell the own Node object, as the store has it."""
         if self.machine is not None and self._everything and not self.link.broken:
-            self._post(NodeSeen(True, False, self.draining, (self.own,)))
+            self._post(NodeSeen(self.exists, False, self.draining, (self.own,)))
 
     def _heartbeat(self, boot: int) -> None:
         if boot != self.boot or self.machine is None:
@@ -215,6 +200,7 @@ class Node(Host):
         for action in actions:
             if self.world.trace is not None and not isinstance(action, AskLan):
                 self.world.log(self.name, f"-> {action}")
+            self.done.append(action)
             self._do(action)
         due = machine.next_deadline()
         if due is not None and due != self._tick_at:
@@ -239,10 +225,9 @@ class Node(Host):
             case Announce():
                 world.lan.announce(self, action.address)
             case PutAddress():
-                self._put(action)
+                self._inbox.append(AddressPut(action.address, self.put(action)))
             case RemoveAddress():
-                self._drop(action.address)
-                self.taken_off.add(action.address)
+                self.drop(action.address)
                 self._inbox.append(AddressRemoved(action.address))
             case SwapLease() | DeleteLease() | ReadLease():
                 self._request(action)
@@ -250,6 +235,12 @@ class Node(Host):
                 self._everything = action.wanted
                 if action.wanted:
                     world.clock.after(world.rng.uniform(0.01, 0.1), self._list_everything, self.boot)
+            case _:
+                self._do_sessions(action)
+
+    def _do_sessions(self, action: Action) -> None:
+        world = self.world
+        match action:
             case WithdrawSessions():
                 if action.address in world.group:
                     world.violate("P2", f"{self.name} withdraws {action.address}, which the group lists")
@@ -263,9 +254,12 @@ class Node(Host):
                 if action.address in self.addresses:
                     world.violate("P2", f"{self.name} asks gobgpd while {action.address} is still on the interface")
             case Finished():
-                self.finished = True
+                self.finished_at = world.now
                 self.machine = None
-            case AddressHeld() | StatusChanged():
+            case AddressHeld():
+                if action.address not in self.addresses:
+                    world.violate("P1", f"{self.name} opens sessions from {action.address} without having it")
+            case _:
                 pass
 
     def _request(self, action: SwapLease | DeleteLease | ReadLease) -> None:
@@ -296,7 +290,6 @@ class Node(Host):
         if self.machine is None:
             return
         if self.link.broken or self.world.store.foreign:
-            self._desynced = True
             return
         self._watch_at = max(self.world.now + self.world.rng.uniform(0.001, 0.01) + self.link.delay[0], self._watch_at)
         self.world.clock.at(self._watch_at, self._watch, address, record, self.boot)
@@ -304,15 +297,12 @@ class Node(Host):
     def _watch(self, address: IPAddress, record: LeaseRecord | None, boot: int) -> None:
         if boot != self.boot or self.machine is None:
             return
-        if self.link.broken:
-            self._desynced = True
-        else:
+        if not self.link.broken:
             self._post(LeaseSeen(address, record))
 
     def cut_store(self, how: str) -> None:
         """Cut the node from the store."""
         self.link.broken = how
-        self._desynced = True
 
     def mend_store(self) -> None:
         """The store answers again: the watch is resumed some moments later."""
@@ -326,7 +316,6 @@ class Node(Host):
     def _resync(self, boot: int) -> None:
         if boot != self.boot or self.machine is None or self.link.broken or self.world.store.foreign:
             return
-        self._desynced = False
         self._post(StoreIdentitySeen(False))
         self._post(StoreAnswered())
         self.tell_node()
@@ -343,106 +332,31 @@ class Node(Host):
         if self.machine is not None and not self.link.broken:
             self._post(GroupSeen(self.world.group))
 
-    # --- the kernel
+    # --- what its machine goes through
 
-    def _put(self, action: PutAddress) -> None:
-        now = self.world.now
-        lifetime = action.lifetime(now)
-        if not lifetime:
-            stays = action.expires if action.expires is not None and action.expires > now else None
-            self._inbox.append(AddressPut(action.address, stays))
-            return
-        if now + lifetime > action.deadline - LIFETIME_MARGIN + 1e-6:
-            self.world.violate("P1", f"{self.name} puts {action.address} for longer than its Lease")
-        self.taken_off.discard(action.address)
-        new = action.address not in self.addresses
-        self.addresses.add(action.address)
-        self._expire_at(action.address, now + lifetime)
-        if new:
-            self.world.appeared(action.address, self)
-        self._inbox.append(AddressPut(action.address, now + lifetime))
-
-    def _expire_at(self, address: IPAddress, when: float) -> None:
-        self.expiry[address] = when
-        self.world.clock.at(when + self.world.rng.uniform(0.01, 0.4), self._expire, address, when)
-
-    def _expire(self, address: IPAddress, when: float) -> None:
-        if self.expiry.get(address) == when and not self.suspended:
-            self.world.log(self.name, f"kernel takes {address} off")
-            self._drop(address)
-            self._netlink()
-
-    def _drop(self, address: IPAddress) -> None:
-        if address != self.own:
-            self.addresses.discard(address)
-            self.expiry.pop(address, None)
-
-    def snatch(self, address: IPAddress) -> None:
-        """Something else on the host takes the address away."""
-        if address in self.expiry:
-            self._drop(address)
-            self._netlink()
-
-    def _netlink(self) -> None:
+    def interfaces_changed(self) -> None:
+        """Have netlink tell the speaker, a moment later."""
         self.world.clock.after(self.world.rng.uniform(0.0005, 0.003), self._tell_interfaces, self.boot)
 
     def _tell_interfaces(self, boot: int) -> None:
         if boot == self.boot and self.machine is not None:
-            self._post(self._interfaces())
-
-    def _interfaces(self) -> InterfacesSeen:
-        subnet = self.world.subnet.network
-        own = HostAddress(ip_interface(f"{self.own}/{subnet.prefixlen}"))
-        floating = [
-            HostAddress(ip_interface(f"{address}/{address.max_prefixlen}"), True, expiry)
-            for address, expiry in self.expiry.items()
-        ]
-        eth0 = Interface("eth0", self.mac, self.carrier, (own, *floating))
-        return InterfacesSeen(self.world.now, (eth0,))
-
-    # --- the machine and its cable
+            self._post(self.interfaces())
 
     def power_off(self) -> None:
-        self.world.log(self.name, "power off")
-        self.powered = self.up = False
+        super().power_off()
         self.machine = None
-        self.addresses, self.expiry = {self.own}, {}
 
     def power_on(self) -> None:
         """Boot; the speaker starts a little later."""
-        self.world.log(self.name, "power on")
-        self.powered = self.up = self.carrier = True
-        self.suspended_at, self.frozen, self.engine = None, False, True
+        super().power_on()
+        self.frozen, self.engine = False, True
         self.world.clock.after(1.0, self.start)
 
-    def suspend(self) -> None:
-        self.suspended_at, self.up = self.world.now, False
-
     def resume(self) -> None:
-        """Go on after a suspension: the kernel's timers stood still, the boot-time clock did not."""
+        """Go on after a suspension."""
         if self.suspended_at is None or not self.powered:
             return
-        stood, self.suspended_at, self.up = self.world.now - self.suspended_at, None, self.carrier
-        for address, expiry in list(self.expiry.items()):
-            self._expire_at(address, expiry + stood)
-        self._desynced = True
+        super().resume()
         self.resume_watch()
-        self.world.joined(f"{self.name} resumed")
         if not self.frozen:
             self.world.clock.after(0.001, self._woken)
-
-    def cut_lan(self, *, carrier: bool) -> None:
-        self.up = False
-        if not carrier:
-            self.carrier = False
-            self._netlink()
-
-    def mend_lan(self) -> None:
-        if not self.powered or self.suspended:
-            self.carrier = True
-            return
-        self.up = True
-        if not self.carrier:
-            self.carrier = True
-            self._netlink()
-        self.world.joined(f"{self.name} back on the LAN")

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_interface
 
-from flatbgp.planning.gateway.timings import DEFAULT, FAST, Timings
-from flatbgp.resources.ip import IPAddress, IPInterface
 from simulated_faults import HARMLESS, Fault, random_faults
 from simulated_node import Node
 from simulation import World
+
+from flatbgp.planning.gateway.timings import DEFAULT, FAST, Timings
+from flatbgp.resources.ip import IPAddress, IPInterface
 
 SUBNETS: dict[int, tuple[IPInterface, tuple[IPAddress, ...]]] = {
     4: (ip_interface("10.0.1.0/24"), tuple(ip_address(f"10.0.1.{n}") for n in range(100, 104))),
@@ -40,7 +41,7 @@ class Schedule:
     @staticmethod
     def random(seed: int, *, loss: float | None = None) -> Schedule:
         """Make a schedule of one to four faults."""
-        rng = random.Random(seed)
+        rng = random.Random(seed)  # noqa: S311 (a simulation)
         nodes = rng.randint(2, 4)
         return Schedule(
             seed,

@@ -63,7 +63,7 @@ class Store:
             return
         self.world.clock.after(rng.uniform(*link.delay), self._answer, node, action, answer, boot)
 
-    def _execute(self, action: SwapLease | DeleteLease | ReadLease) -> LeaseRecord | None | str:
+    def _execute(self, action: SwapLease | DeleteLease | ReadLease) -> LeaseRecord | str | None:
         now = self.leases.get(action.address)
         if isinstance(action, ReadLease):
             return now
@@ -97,7 +97,7 @@ class Store:
         self._write(address, replace(self.leases[address].content, **changes), renew=False)  # type: ignore[arg-type]
 
     def _answer(
-        self, node: Node, action: SwapLease | DeleteLease | ReadLease, answer: LeaseRecord | None | str, boot: int
+        self, node: Node, action: SwapLease | DeleteLease | ReadLease, answer: LeaseRecord | str | None, boot: int
     ) -> None:
         if node.link.broken:
             return

@@ -81,9 +81,9 @@ class Lan:
     def ask(self, asker: Node, target: IPAddress) -> None:
         """Carry a question and its answers."""
         for host in self.hosts:
-            if host is not asker and host.has(target) and self.reaches(asker, host):
-                if not self._lost() and not self._lost():
-                    self._deliver(asker, target, host.mac, Voice.ANSWER)
+            heard = host is not asker and host.has(target) and self.reaches(asker, host)
+            if heard and not self._lost() and not self._lost():
+                self._deliver(asker, target, host.mac, Voice.ANSWER)
 
     def probe(self, prober: Node, address: IPAddress) -> None:
         """Carry a probe: to whoever has the address, who answers, and to the speakers that listen."""
@@ -139,7 +139,7 @@ class World:
         from simulated_node import Node
         from simulated_store import Store
 
-        self.rng = random.Random(seed)
+        self.rng = random.Random(seed)  # noqa: S311 (a simulation)
         self.clock = Clock()
         self.lan = Lan(self.clock, self.rng, loss)
         self.group = addresses
@@ -199,7 +199,7 @@ class World:
 
     # --- P1
 
-    def appeared(self, address: IPAddress, where: Node) -> None:
+    def appeared(self, address: IPAddress, where: Host) -> None:
         """Note that the kernel of a node has an address: P1 holds at this very moment."""
         self.moves.append((self.now, address, where.name))
         others = [node for node in self.havers(address) if node is not where and self.lan.reaches(node, where)]
