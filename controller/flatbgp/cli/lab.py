@@ -12,9 +12,10 @@ from flatbgp.cli.errors import CommandFailed
 from flatbgp.lab.commands import LabError
 from flatbgp.lab.demo import Demo
 from flatbgp.lab.guide import example, what_to_try
-from flatbgp.lab.lifecycle import Lab, bring_up, check_machine, check_root, flatbgp, refuse_second, stores, take_down
+from flatbgp.lab.lifecycle import Lab, bring_up, check_machine, check_root, flatbgp, refuse_second, take_down
 from flatbgp.lab.manifests import read_manifests
 from flatbgp.lab.state import LAB_DIRECTORY, load, locked
+from flatbgp.lab.stores import stores
 
 
 @click.group()

@@ -1,21 +1,21 @@
 """``make demo``: the guide's manifests become live BGP sessions, shown step by step and checked on the way."""
 
-import json
 import re
 import shlex
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from flatbgp.lab import views
 from flatbgp.lab.commands import LabError, run
 from flatbgp.lab.lifecycle import Lab, flatbgp
 from flatbgp.lab.manifests import demand_of, node_document, read_manifests, to_text
 from flatbgp.lab.namespaces import shell
+from flatbgp.lab.stores import documents
 from flatbgp.lab.waiting import DeadlineExceeded, wait_until
 from flatbgp.resources.bgppeer import BGPPeerSpec
+from flatbgp.resources.bgpsession import BGP_SESSION
 from flatbgp.resources.ip import Family, IPAddress
 
 _SESSIONS_DEADLINE = 60.0
@@ -89,7 +89,7 @@ class Demo:
         started = time.monotonic()
         with suppress(DeadlineExceeded):
             wait_until(
-                "all sessions", self._established, lambda up: up == wanted, deadline=_SESSIONS_DEADLINE, interval=0.3
+                "all sessions", self._established, lambda up: up == wanted, deadline=_SESSIONS_DEADLINE, interval=0.1
             )
         up = self._established()
         self._say(f"  {up} of {wanted} Established after {time.monotonic() - started:.1f} s")
@@ -113,6 +113,7 @@ class Demo:
                     lambda seen: seen == expected,
                     deadline=_ROUTES_DEADLINE,
                 )
+            self._vtysh(router.name, "show bgp ipv4 unicast summary")
             self._vtysh(router.name, "show bgp ipv4 unicast")
             seen = views.routes(router.vty)
             self._expect(f"{router.name} has exactly the nodes' pod CIDRs", seen == expected, f"it has {seen}")
@@ -129,8 +130,8 @@ class Demo:
         node = self._lab.add_node("node-04", "rack-2")
         manifest = self._lab.directory / "node-04.yaml"
         manifest.write_text(to_text([node_document(node)]))
-        started = time.monotonic()
         self._flatbgp("apply", "-f", str(manifest), "--store", self._lab.stores.user)
+        started = time.monotonic()
         router = self._lab.routers["router-1"]
         own = {each.ip for each in node.addresses}
         try:
@@ -142,7 +143,7 @@ class Demo:
         except DeadlineExceeded as error:
             self._expect("the new node's route at router-1", False, str(error))
             return
-        self._say(f"  its route is at router-1 {time.monotonic() - started:.1f} s after the command was typed:")
+        self._say(f"  its route is at router-1 {time.monotonic() - started:.2f} s after the command ended:")
         self._pods = self._lab.add_pods(deadline=20)
         expected = self._lab.expected_routes(Family.IPV4)
         prefix = next(prefix for prefix, next_hops in expected.items() if next_hops <= own)
@@ -165,10 +166,8 @@ class Demo:
         self._expect(f"no ping lost from {source} to {target}", lost is not None and float(lost[1]) == 0)
 
     def _established(self) -> int:
-        listing: Mapping[str, Any] = json.loads(
-            flatbgp("get", "bgpsessions", "-A", "-o", "json", "--store", self._lab.stores.user)
-        )
-        return sum(item.get("status", {}).get("state") == "Established" for item in listing["items"])
+        found = documents(self._lab.stores.user, BGP_SESSION).values()
+        return sum(each.get("status", {}).get("state") == "Established" for each in found)
 
     def _flatbgp(self, *arguments: str) -> None:
         self._typed(shlex.join(("flatbgp", *arguments)))

@@ -4,13 +4,12 @@ The guide's admin cluster and user cluster are two sqlite stores. What a person 
 Nodes to the second, and the admin role carries the one to the other.
 """
 
-import json
 import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -22,9 +21,11 @@ from flatbgp.lab.namespaces import create, existing
 from flatbgp.lab.network import Network
 from flatbgp.lab.processes import Process, stop_all
 from flatbgp.lab.state import LAB_DIRECTORY, LabState, load, save
+from flatbgp.lab.stores import documents, stores
 from flatbgp.lab.topology import Node, Router, Topology, derive
 from flatbgp.lab.waiting import DeadlineExceeded, wait_until
 from flatbgp.resources.ip import Family, IPAddress, IPNetwork
+from flatbgp.resources.node import NODE
 
 PREFIX = "flatbgp-"
 """Of the namespaces' names: ``ip netns exec flatbgp-node-01 ...``."""
@@ -33,19 +34,6 @@ _CONTROL = "control"
 _ROLES = ("admin", "controller", "speaker")
 _FLATBGP = (sys.executable, "-m", "flatbgp.cli.main")
 _NEEDED_PROGRAMS = ("ip", "sysctl", "ping")
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """The URLs of the two stores."""
-
-    admin: str
-    user: str
-
-
-def stores(directory: Path) -> Stores:
-    """Return the stores of the lab in ``directory``."""
-    return Stores(admin=f"sqlite:{directory / 'admin.db'}", user=f"sqlite:{directory / 'user.db'}")
 
 
 def check_root() -> None:
@@ -159,7 +147,7 @@ class Lab:
                 self.pod_cidrs,
                 settled,
                 deadline=deadline,
-                interval=0.2,
+                interval=0.1,
             )
         self.check()
         found = self.pod_cidrs()
@@ -167,10 +155,9 @@ class Lab:
 
     def pod_cidrs(self) -> dict[str, tuple[IPNetwork, ...]]:
         """Return the pod CIDRs of every Node on the user cluster."""
-        listing = json.loads(flatbgp("get", "nodes", "-o", "json", "--store", self.stores.user))
         return {
-            item["metadata"]["name"]: tuple(ip_network(cidr) for cidr in item.get("spec", {}).get("podCIDRs") or ())
-            for item in listing["items"]
+            key.name: tuple(ip_network(cidr) for cidr in document.get("spec", {}).get("podCIDRs") or ())
+            for key, document in documents(self.stores.user, NODE).items()
         }
 
     def expected_routes(self, family: Family) -> dict[IPNetwork, frozenset[IPAddress]]:

@@ -1,7 +1,6 @@
 """``flatbgp lab`` as a person uses it, on a machine of its own."""
 
 import os
-import time
 
 import pytest
 
@@ -130,7 +129,6 @@ def _stand_in(path: str) -> str:
 
 @pytest.mark.timeout(300)
 def test_the_demo_shows_everything_and_leaves_nothing_behind(machine: Machine) -> None:
-    started = time.monotonic()
     demo = machine.flatbgp("lab", "demo")
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
@@ -139,7 +137,6 @@ def test_the_demo_shows_everything_and_leaves_nothing_behind(machine: Machine) -
     for header in ("LAST REPORT", "PREFIX", "NAMESPACE"):
         assert header in demo.stdout
     assert_nothing_is_left(machine)
-    assert time.monotonic() - started < 120
 
 
 @pytest.mark.timeout(240)

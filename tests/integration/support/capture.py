@@ -1,5 +1,6 @@
 """What really went over a wire: tcpdump in a namespace, and the BGP messages in what it caught."""
 
+import itertools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from support.sandbox import Sandbox
 BGP_PORT = 179
 _MARKER = b"\xff" * 16  # RFC 4271 section 4.1
 _TCP = 6
+_counter = itertools.count(1)
 
 
 class MessageType(IntEnum):
@@ -80,7 +82,7 @@ class Capture:
 
 def start_capture(sandbox: Sandbox, namespace: Namespace, interface: str, expression: str) -> Capture:
     """Start to catch what ``expression`` (pcap-filter) selects on an interface; it catches when this returns."""
-    file = sandbox.directory / f"{namespace.name}-{interface}.pcap"
+    file = sandbox.directory / f"{namespace.name}-{interface}-{next(_counter)}.pcap"
     log = file.with_suffix(".log")
     command = (
         "tcpdump",

@@ -1,6 +1,5 @@
 """A whole cluster for a test: the lab of some manifests, with handles for what a test does to it."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +11,10 @@ from flatbgp.lab.lifecycle import Lab
 from flatbgp.lab.manifests import read_manifests
 from flatbgp.lab.network import NODE_INTERFACE
 from flatbgp.lab.processes import Process
+from flatbgp.lab.stores import documents
 from flatbgp.lab.waiting import wait_until
 from flatbgp.resources.ip import Family, IPAddress
+from flatbgp.resources.kinds import find
 from support.sandbox import Sandbox
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -105,9 +106,8 @@ class Cluster(Lab):
         self.flatbgp("delete", kind, name, "-n", namespace, "--store", self._store(admin=admin))
 
     def objects(self, kind: str, *, admin: bool = False) -> dict[str, dict[str, Any]]:
-        """Return all objects of a kind by name, in all namespaces."""
-        document = json.loads(self.flatbgp("get", kind, "-A", "-o", "json", "--store", self._store(admin=admin)))
-        return {item["metadata"]["name"]: item for item in document["items"]}
+        """Return all objects of a kind by name, whatever their namespaces; ``kind`` as :func:`kinds.find` takes it."""
+        return {key.name: dict(each) for key, each in documents(self._store(admin=admin), find(kind)[0]).items()}
 
     # --- routers
 

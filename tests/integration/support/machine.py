@@ -38,7 +38,7 @@ class Machine:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(self.command(*command), capture_output=True, text=True, timeout=90, check=False)
+        return subprocess.run(self.command(*command), capture_output=True, text=True, timeout=200, check=False)
 
     def flatbgp(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``flatbgp`` to its end."""
