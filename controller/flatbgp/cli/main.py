@@ -62,8 +62,8 @@ class Program(LazyGroup):
 def cli() -> None:
     """Flat-mode Kubernetes pod networking over BGP: a control plane around GoBGP.
 
-    All commands but validate need a store: --store URL after the command, or FLATBGP_STORE. A URL is sqlite:PATH (one
-    file on this machine) or kubernetes: (the usual kubeconfig rules).
+    All commands but validate need a store: --store URL after the command, or FLATBGP_STORE. A URL is sqlite:PATH: one
+    file, which all processes of this machine can share.
     """
 
 

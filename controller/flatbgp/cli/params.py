@@ -37,8 +37,7 @@ def _require_store(ctx: click.Context, _param: click.Parameter, value: str | Non
     if value or ctx.resilient_parsing:
         return value
     raise click.UsageError(
-        f"no store is named: give --store URL or set {STORE_VARIABLE}; "
-        "a URL is sqlite:PATH (one file on this machine) or kubernetes: (the usual kubeconfig rules)",
+        f"no store is named: give --store URL or set {STORE_VARIABLE}; a URL is sqlite:PATH, one file on this machine",
         ctx,
     )
 
@@ -51,7 +50,7 @@ def store_option(function: F) -> F:
         envvar=STORE_VARIABLE,
         show_envvar=True,
         callback=_require_store,
-        help="Where the objects live: sqlite:PATH or kubernetes:.",
+        help="Where the objects live: sqlite:PATH.",
     )(function)
 
 
