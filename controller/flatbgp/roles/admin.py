@@ -36,13 +36,14 @@ from flatbgp.roles.runtime import (
     Runtime,
     Trouble,
     Wakeup,
+    lead_again,
     process_identity,
     reconcile,
     run_role,
 )
 from flatbgp.roles.runtime_writes import REFUSED_RETRY_SECONDS, Write, Writer
 from flatbgp.store.cache import Cache, CacheSet
-from flatbgp.store.election import Elector, LeadershipLost, Terms
+from flatbgp.store.election import Elector, Terms
 from flatbgp.store.protocol import Store, StoreError
 from flatbgp.store.url import open_store
 
@@ -148,7 +149,7 @@ async def _patiently(call: Callable[[], Awaitable[R]], trouble: Trouble) -> R:
 
 
 async def mirror(runtime: Runtime, options: AdminOptions, admin: Store, user: Store) -> None:
-    """Run the role on two stores (or twice the same one) until cancelled."""
+    """Run the role on two stores (or twice the same one) until cancelled, or until it may lead no more."""
     trouble, wakeup = Trouble(runtime.log), Wakeup()
     namespace = await find_namespace(admin, options.cluster_namespace, trouble)
     same = await _patiently(admin.identity, trouble) == await _patiently(user.identity, trouble)
@@ -171,16 +172,13 @@ async def mirror(runtime: Runtime, options: AdminOptions, admin: Store, user: St
             await loop.wait_synced()
             await reconcile(wakeup, step, trouble, about="mirror")
 
-        try:
-            await elector.run(lead)
-        except LeadershipLost as lost:
-            raise RoleFailed(f"{lost}; another admin role leads, or will") from lost
+        await elector.run(lead)
 
 
 async def _main(runtime: Runtime, options: AdminOptions) -> None:
     admin, user = open_store(options.admin_store), open_store(options.store)
     try:
-        await mirror(runtime, options, admin, user)
+        await lead_again(runtime, lambda: mirror(runtime, options, admin, user))
     finally:
         await admin.close()
         await user.close()

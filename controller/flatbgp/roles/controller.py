@@ -14,9 +14,9 @@ from flatbgp.roles.controller_caches import ControllerCaches
 from flatbgp.roles.controller_nodes import NodesLoop
 from flatbgp.roles.controller_status import StatusLoop
 from flatbgp.roles.options import ControllerOptions
-from flatbgp.roles.runtime import RoleFailed, Runtime, Trouble, Wakeup, process_identity, reconcile, run_role
+from flatbgp.roles.runtime import Runtime, Trouble, Wakeup, lead_again, process_identity, reconcile, run_role
 from flatbgp.store.cache import CacheSet
-from flatbgp.store.election import Elector, LeadershipLost, Terms
+from flatbgp.store.election import Elector, Terms
 from flatbgp.store.protocol import Store
 from flatbgp.store.url import open_store
 
@@ -29,7 +29,7 @@ def utc_now() -> datetime:
 
 
 async def control(runtime: Runtime, options: ControllerOptions, store: Store) -> None:
-    """Run the role on a store until cancelled; :class:`RoleFailed` when another one leads from now on."""
+    """Run the role on a store until cancelled, or until it may lead no more."""
     nodes_wakeup, status_wakeup = Wakeup(), Wakeup()
     trouble = Trouble(runtime.log)
     random_number = random.SystemRandom().random
@@ -54,16 +54,13 @@ async def control(runtime: Runtime, options: ControllerOptions, store: Store) ->
                 tasks.create_task(reconcile(nodes_wakeup, nodes.step, trouble, about="Nodes and routes"))
                 tasks.create_task(reconcile(status_wakeup, statuses.step, trouble, about="statuses"))
 
-        try:
-            await elector.run(lead)
-        except LeadershipLost as lost:
-            raise RoleFailed(f"{lost}; another controller leads, or will") from lost
+        await elector.run(lead)
 
 
 async def _main(runtime: Runtime, options: ControllerOptions) -> None:
     store = open_store(options.store)
     try:
-        await control(runtime, options, store)
+        await lead_again(runtime, lambda: control(runtime, options, store))
     finally:
         await store.close()
 

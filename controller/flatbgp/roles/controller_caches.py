@@ -12,7 +12,8 @@ from flatbgp.planning.configuration import last_good
 from flatbgp.planning.configured import Configured, configured
 from flatbgp.planning.holdings import LeaseResource, lease_address
 from flatbgp.planning.marks import USER_NAMESPACE
-from flatbgp.planning.routes import Node, Route
+from flatbgp.planning.nodefacts import Node
+from flatbgp.planning.routes import Route
 from flatbgp.planning.sessionwatch import Session
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
 from flatbgp.resources.bgppeer import BGP_PEER

@@ -8,9 +8,10 @@ from typing import Any, Final
 import structlog
 
 from flatbgp.planning.marks import IN_USE_FINALIZER
+from flatbgp.planning.nodefacts import Node
 from flatbgp.planning.nodes import Given, NodePlan, NodePlanner
 from flatbgp.planning.podcidrs import Assignment, CIDRConfig, Outcome
-from flatbgp.planning.routes import Node, Route, announcing
+from flatbgp.planning.routes import Route, announcing
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE, BGPAdvertisedRouteSpec
 from flatbgp.resources.clustercidrconfig import CLUSTER_CIDR_CONFIG
 from flatbgp.resources.codec import encode, encode_spec

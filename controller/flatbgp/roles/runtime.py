@@ -16,13 +16,16 @@ import sys
 import types
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
 from flatbgp.roles.options import LogFormat, RoleOptions
 from flatbgp.roles.runtime_http import Samples, Server
+from flatbgp.store.election import LeadershipLost
 from flatbgp.store.protocol import StoreError
+
+E = TypeVar("E", bound=Exception)
 
 STOP_SECONDS: Final = 4.5
 """From SIGTERM to the end of the process at the latest; the contract is 5 s."""
@@ -126,6 +129,24 @@ def process_identity() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
+async def lead_again(runtime: Runtime, role: Callable[[], Awaitable[None]]) -> None:
+    """Run a role that leads; when it may lead no more, begin anew and wait for the lead.
+
+    A store that cannot be written ends the lead of every role in time; nothing supervises a role on the embedded store,
+    so it has to come back by itself. It starts from nothing: what it remembered may be another leader's past.
+    """
+    while True:
+        try:
+            await role()
+        except* LeadershipLost as lost:
+            for error in _leaves(lost):
+                runtime.log.error(f"{error}; nothing more is written until this process leads again")  # noqa: TRY400 - as below
+        else:
+            return
+        runtime.ready = False
+        runtime.samples.clear()
+
+
 def configure_logging(log_format: LogFormat, level: str) -> None:
     """Log to stderr, ours and the libraries' alike: text on a terminal, one JSON object a line otherwise."""
     text = log_format is LogFormat.TEXT or (log_format is LogFormat.AUTO and sys.stderr.isatty())
@@ -209,8 +230,8 @@ async def _supervise(
                 raise
 
 
-def _leaves(group: BaseExceptionGroup[RoleFailed]) -> list[RoleFailed]:
-    found: list[RoleFailed] = []
+def _leaves(group: BaseExceptionGroup[E]) -> list[E]:
+    found: list[E] = []
     for error in group.exceptions:
         found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
     return found

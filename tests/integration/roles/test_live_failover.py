@@ -1,5 +1,8 @@
 """What the product is for: a gateway dies, a process restarts, and no packet between living nodes is lost."""
 
+import sqlite3
+import time
+from contextlib import closing
 from ipaddress import IPv4Address, ip_address
 
 import pytest
@@ -14,6 +17,9 @@ from support.ping import Ping, start_ping
 from support.sandbox import Sandbox
 
 RACK_1 = ip_address("10.0.1.100")
+OUTAGE_SECONDS = 20.0
+"""Four Leases."""
+
 TAKEN_OVER_SECONDS = {"3.10": 20.0, "4.8": 10.5}
 """Default timings: Lease 5 s, the claim, and until Established 1.6 to 4 s (GoBGP 4.8) or 5 to 10 s (3.10)."""
 
@@ -223,3 +229,39 @@ def test_s32_all_gateways_lost_and_back_by_themselves(cluster: Cluster) -> None:
 def _reason(cluster: Cluster, address: str) -> str:
     status = cluster.objects("networkgatewaygroups")["default"].get("status", {})
     return next((each.get("reason", "") for each in status.get("floatingIPs", []) if each["address"] == address), "")
+
+
+def test_p3_a_locked_store_alone_changes_nothing_and_all_goes_on_after_it(cluster: Cluster) -> None:
+    before = {router: cluster.sessions(router)[RACK_1].established for router in cluster.routers}
+    node = holder(cluster)
+    expected = cluster.routes()
+    capture = start_capture(
+        cluster.sandbox, cluster.network.namespace("router-1"), ROUTER_RACK_INTERFACE, "tcp port 179"
+    )
+    ping = ping_between(cluster, "node-01", "node-02")
+    faults = []
+
+    def as_before() -> bool:
+        if holders_on_the_wire(cluster) != [node] or cluster.routes() != expected:
+            faults.append((holders_on_the_wire(cluster), cluster.routes()))
+        return time.monotonic() >= end
+
+    with closing(sqlite3.connect(cluster.directory / "user.db", isolation_level=None)) as somebody:
+        somebody.execute("BEGIN EXCLUSIVE")
+        end = time.monotonic() + OUTAGE_SECONDS
+        wait_until("the outage to have lasted", as_before, deadline=2 * OUTAGE_SECONDS, interval=0.1)
+        somebody.execute("ROLLBACK")
+
+    cluster.apply(
+        "apiVersion: v1\nkind: Node\nmetadata: {name: late}\nstatus:\n  addresses:\n"
+        "  - {type: InternalIP, address: 10.0.1.77}\n"
+    )
+    wait_until(
+        "controller and speakers to go on",
+        lambda: frozenset([IPv4Address("10.0.1.77")]) in cluster.routes().values(),
+        deadline=15,
+    )
+    assert faults == []
+    assert {router: cluster.sessions(router)[RACK_1].established for router in cluster.routers} == before
+    assert capture.messages(MessageType.NOTIFICATION, MessageType.OPEN) == []
+    assert ping.stop().lost == ()

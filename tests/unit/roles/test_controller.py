@@ -28,7 +28,8 @@ from flatbgp.resources.node import NODE
 from flatbgp.roles.controller import control
 from flatbgp.roles.controller_caches import ControllerCaches
 from flatbgp.roles.controller_status import StatusLoop
-from flatbgp.roles.runtime import RoleFailed, Trouble
+from flatbgp.roles.runtime import Trouble
+from flatbgp.store.election import LeadershipLost
 from flatbgp.store.cache import CacheSet
 from flatbgp.store.protocol import Store
 from flatbgp.store.sqlite import tables
@@ -341,7 +342,7 @@ async def test_a_controller_that_lost_its_lease_ends_with_the_reason(store) -> N
 
     await eventually(leads)
     await store.patch(LEASE, "flatbgp-controller", KS, {"spec": {"holderIdentity": "another"}})
-    with pytest.RaisesGroup(pytest.RaisesExc(RoleFailed, match="flatbgp-controller"), flatten_subgroups=True):
+    with pytest.RaisesGroup(pytest.RaisesExc(LeadershipLost, match="flatbgp-controller"), flatten_subgroups=True):
         await asyncio.wait_for(task, 10)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from flatbgp.engine.gobgp.adapter import GobgpEngine
@@ -15,8 +15,8 @@ from flatbgp.host.interface import Host
 from flatbgp.host.linux import LinuxHost
 from flatbgp.host.lock import SpeakerLock
 from flatbgp.host.model import Connection, HostError, Route, SessionMessage
-from flatbgp.planning.gateway import Gateway, Timings, events
-from flatbgp.planning.holdings import Sightings, after_gap, holdings, next_vacancy, observe
+from flatbgp.planning.gateway import AddressReason, Gateway, Timings, events
+from flatbgp.planning.holdings import Holding, Sightings, after_gap, holdings, next_vacancy, observe
 from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.planning.sessions import PlannedSession, SessionId, SessionPlan, plan_sessions
 from flatbgp.resources.bgpsession import BGPSessionStatus, SessionStatusState
@@ -39,6 +39,7 @@ from flatbgp.store.url import open_store
 HAND_OVER_SECONDS = 3.0
 """How long an orderly end may take; the gateway itself is done within 2 s."""
 
+_OUTAGES = {AddressReason.STORE_UNREACHABLE, AddressReason.STORE_REPLACED}
 _REMEMBER_SECONDS = 2.0
 _BUSY_SECONDS = 1.0
 
@@ -63,7 +64,7 @@ class Speaker:
     _routes_stale: bool = True
     _sightings: Sightings = field(default_factory=dict)
     _began: float = 0.0
-    _was_stale: bool = False
+    _was_blind: bool = False
     _plan: SessionPlan = field(default_factory=SessionPlan)
     _statuses: dict[tuple[str, str], BGPSessionStatus] = field(default_factory=dict)
     _up: frozenset[SessionId] = frozenset()
@@ -169,7 +170,7 @@ class Speaker:
             self._routes_stale = False
             self._table.update(self.caches.routes())
         config, secrets = self.caches.configuration(), self.caches.secrets()
-        holding = holdings(config.floating_ips, self._sightings, now, self._began)
+        holding = self._corrected(holdings(config.floating_ips, self._sightings, now, self._began), held)
         self._plan = plan_sessions(config, holding, self._established(), secrets)
         mine = self._plan.of_node(self.options.node)
         desired = Desired(
@@ -185,10 +186,21 @@ class Speaker:
         pauses = [seconds for seconds in (self._plan.recheck_after, next_vacancy(self._sightings, now)) if seconds]
         return min(pauses, default=None)
 
+    def _corrected(self, seen: Iterable[Holding], held: frozenset[IPAddress]) -> tuple[Holding, ...]:
+        """Return the holdings with what this node knows better than the watch: which addresses it has itself."""
+        own = self.options.node
+        return tuple(
+            replace(holding, node=own, vacant_for=None, held_before=True) if holding.address in held else holding
+            for holding in seen
+        )
+
     def _see_leases(self, now: float) -> None:
-        if self._was_stale and not self.caches.stale:
+        """Count the age of Leases, except while renewals cannot be seen or written: an outage alone moves nothing."""
+        statuses = self.gateway.machine.statuses.values()
+        outage = any(status.held and status.reason in _OUTAGES for status in statuses)
+        if outage or self._was_blind:
             self._sightings = after_gap(self._sightings, now)
-        self._was_stale = self.caches.stale
+        self._was_blind = outage or self.caches.stale
         self._sightings = observe(self._sightings, self.caches.leases, now)
 
     def _want_while_blind(self, held: frozenset[IPAddress]) -> None:
