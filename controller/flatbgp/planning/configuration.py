@@ -53,15 +53,12 @@ def last_good(before: Mapping[Key, Resource[S, T]], current: Iterable[Resource[S
     kept = {}
     for resource in current:
         known = before.get(resource.key)
-        if (
-            resource.spec is None
-            and known is not None
-            and known.spec is not None
-            and known.meta.uid == resource.meta.uid
-        ):
-            kept[resource.key] = replace(resource, spec=known.spec)
-        else:
+        if resource.spec is not None or known is None or known.spec is None or known.meta.uid != resource.meta.uid:
             kept[resource.key] = resource
+        elif known.faults and known.meta.resource_version == resource.meta.resource_version:
+            kept[resource.key] = known  # the same object again, so that nothing is planned anew for it
+        else:
+            kept[resource.key] = replace(resource, spec=known.spec)
     return kept
 
 

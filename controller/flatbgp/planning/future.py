@@ -13,9 +13,10 @@ from flatbgp.planning.configured import configured
 from flatbgp.planning.holdings import Holding, holdings, observe
 from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.planning.mirror import SOURCES, TARGETS, Create, Delete, Places, Recreate, Update, plan_mirror
+from flatbgp.planning.nodefacts import Node
 from flatbgp.planning.nodes import Given, NodePlan, NodePlanner
 from flatbgp.planning.podcidrs import Assignment
-from flatbgp.planning.routes import Node, announcing
+from flatbgp.planning.routes import announcing
 from flatbgp.planning.sessions import SessionPlan, plan_sessions
 from flatbgp.planning.sessionwatch import established_of
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE, BGPAdvertisedRouteSpec

@@ -8,11 +8,11 @@ from typing import Final
 from flatbgp.planning.blocks import block_of
 from flatbgp.planning.configuration import judge
 from flatbgp.planning.marks import IN_USE_FINALIZER
+from flatbgp.planning.nodefacts import Node, NodeFacts, NodeTable
 from flatbgp.planning.podcidrs import Allocator, Assignment, CIDRConfig, Outcome, Shortage, Usage
-from flatbgp.planning.routes import Announcing, Node, Route, RoutePlan, RoutePlanner
-from flatbgp.resources.ip import Family, IPAddress, IPNetwork
+from flatbgp.planning.routes import Announcing, Route, RoutePlan, RoutePlanner
+from flatbgp.resources.ip import IPAddress, IPNetwork
 from flatbgp.resources.meta import Key
-from flatbgp.resources.node import address_of
 from flatbgp.resources.reasons import Reason
 
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
@@ -57,16 +57,17 @@ class NodePlanner:
     def __init__(self) -> None:
         self._allocator = Allocator()
         self._routes = RoutePlanner()
-        self._seen: dict[str, Node] = {}
-        self._intruders: dict[str, tuple[tuple[IPAddress, str], ...]] = {}
+        self._table = NodeTable()
+        self._seen: dict[str, NodeFacts] = {}
         self._configured: tuple[list[CIDRConfig], tuple[IPNetwork, ...]] = ([], ())
         self._written: dict[str, str] = {}  # node -> the version of it that the write was made on
 
     def plan(self, given: Given) -> NodePlan:
         """Return what to write. What is to be assigned counts as taken from now on: see :meth:`settle`."""
         configs = [config for config in given.configs if judged_usable(config, mirrored=given.mirrored)]
-        reconfigured = self._configure(configs, given.reserved)
-        self._follow(given.nodes, everything=reconfigured)
+        self._configure(configs, given.reserved)
+        nodes = self._table.read(given.nodes)
+        self._follow(nodes)
         assign: list[tuple[Node, Assignment]] = []
         short: list[Shortage] = []
         for node in sorted(filter(_wants, given.nodes), key=_age):
@@ -81,12 +82,15 @@ class NodePlanner:
         return NodePlan(
             assign=tuple(assign),
             short=tuple(short),
-            routes=self._routes.plan(given.nodes, given.announcing, given.routes),
+            routes=self._routes.plan(nodes.values(), given.announcing, given.routes),
             hold=tuple(config for config in configs if _lacks_hold(config, usage)),
             free=tuple(config for config in configs if _needs_no_hold(config, usage)),
             usage=usage,
             foreign=self._allocator.foreign(),
-            intruders=tuple(intruder for name in sorted(self._intruders) for intruder in self._intruders[name]),
+            intruders=tuple(
+                (block.network().network_address, f"address of Node {name}")
+                for name, block in self._allocator.intruders()
+            ),
         )
 
     def settle(self, node: Node, outcome: Outcome) -> None:
@@ -95,46 +99,33 @@ class NodePlanner:
         if outcome is Outcome.WRITTEN:
             self._written[node.meta.name] = node.meta.resource_version
 
-    def _configure(self, configs: list[CIDRConfig], reserved: Iterable[IPNetwork]) -> bool:
+    def _configure(self, configs: list[CIDRConfig], reserved: Iterable[IPNetwork]) -> None:
         wanted = tuple(reserved)
         known, before = self._configured
-        if len(known) == len(configs) and all(a is b for a, b in zip(known, configs, strict=True)) and before == wanted:
-            return False
-        self._configured = configs, wanted
-        self._allocator.configure(configs, wanted)
-        return True
+        if (
+            len(known) != len(configs)
+            or any(a is not b for a, b in zip(known, configs, strict=True))
+            or before != wanted
+        ):
+            self._configured = configs, wanted
+            self._allocator.configure(configs, wanted)
 
-    def _follow(self, nodes: Iterable[Node], *, everything: bool) -> None:
+    def _follow(self, nodes: dict[str, NodeFacts]) -> None:
         """Bring the allocator to these nodes."""
-        seen: dict[str, Node] = {}
-        for node in nodes:
-            name = node.meta.name
+        for name, facts in nodes.items():
             known = self._seen.get(name)
-            seen[name] = node
-            if known is node and not everything:
+            if known is facts:
                 continue
-            addresses = [address for family in Family if (address := address_of(node.status, family)) is not None]
-            blocks = [block_of(address) for address in addresses]
-            if known is not node:
-                if known is not None and known.meta.uid != node.meta.uid:
-                    self._forget(name)  # deleted and made again between two looks
-                self._allocator.put_node(name, node.spec.pod_cidrs if node.spec else (), blocks)
-            inside = [
-                (address, f"address of Node {name}")
-                for address, block in zip(addresses, blocks, strict=True)
-                if self._allocator.touches(block)
-            ]
-            if inside:
-                self._intruders[name] = tuple(inside)
-            else:
-                self._intruders.pop(name, None)
-        for name in self._seen.keys() - seen.keys():
+            if known is not None and known.node.meta.uid != facts.node.meta.uid:
+                self._forget(name)  # deleted and made again between two looks
+            blocks = tuple(block_of(address) for address in facts.addresses.values())
+            self._allocator.put_node(name, facts.pods, blocks)
+        for name in self._seen.keys() - nodes.keys():
             self._forget(name)
-        self._seen = seen
+        self._seen = nodes
 
     def _forget(self, name: str) -> None:
         self._allocator.drop_node(name)
-        self._intruders.pop(name, None)
         self._written.pop(name, None)
 
 

@@ -116,12 +116,13 @@ class Allocator:
         self._nodes: dict[str, _Held] = {}
         self._pending: dict[str, _Pending] = {}
         self._foreign: set[str] = set()
+        self._intruders: dict[str, tuple[Block, ...]] = {}
 
     def configure(self, configs: Iterable[CIDRConfig], reserved: Iterable[IPNetwork]) -> None:
         """Set the configs (those without a valid spec are left out) and the ranges that no block may touch."""
         ordered = sorted(configs, key=lambda config: config.meta.name)
         self._configs = tuple(_Config(config, config.spec) for config in ordered if config.spec is not None)
-        self._ranges, self._foreign = {}, set()
+        self._ranges, self._foreign, self._intruders = {}, set(), {}
         for config in self._configs:
             for index in config.ranges:
                 level = self._ranges.setdefault((index.cidr.version, index.cidr.length), {})
@@ -134,16 +135,16 @@ class Allocator:
         for name, pending in self._pending.items():
             self._hold(name, _Held(pending.blocks, ()))
 
-    def put_node(self, name: str, pod_cidrs: Iterable[IPNetwork], addresses: Iterable[Block]) -> None:
+    def put_node(self, name: str, pod_cidrs: tuple[Block, ...], addresses: tuple[Block, ...]) -> None:
         """Note what a Node object says; podCIDRs on it settle a pending assignment, whatever they are."""
-        held = _Held(tuple(block_of(network) for network in pod_cidrs), tuple(addresses))
+        held = _Held(pod_cidrs, addresses)
         known = self._nodes.get(name)
         if known != held:
             if known is not None:
                 self._let_go(name, known)
             self._nodes[name] = held
             self._hold(name, held)
-        if held.pods:
+        if pod_cidrs:
             self._release(name)
 
     def drop_node(self, name: str) -> None:
@@ -187,9 +188,9 @@ class Allocator:
         elif not pending.maybe_written:
             self._release(name)
 
-    def touches(self, block: Block) -> bool:
-        """Return whether a block lies in, or around, a config's range."""
-        return bool(self._overlapping(block))
+    def intruders(self) -> tuple[tuple[str, Block], ...]:
+        """Return the addresses of nodes that lie within a config's range, sorted by node."""
+        return tuple((name, block) for name in sorted(self._intruders) for block in self._intruders[name])
 
     def usage(self) -> Mapping[str, Usage]:
         """Return how much of each config is used; blocks whose write is under way count."""
@@ -205,17 +206,24 @@ class Allocator:
             self._let_go(name, _Held(pending.blocks, ()))
 
     def _hold(self, name: str, held: _Held) -> None:
-        for block in (*held.pods, *held.addresses):
-            self._take(block)
         for block in held.pods:
-            owners = self._owners(block)
-            if not owners:
+            found = self._overlapping(block)
+            owned = False
+            for index, config in found:
+                index.add(block)
+                if index.mask == block.length and index.cidr.length <= block.length:
+                    config.users[name] = config.users.get(name, 0) + 1
+                    owned = True
+            if not owned:
                 self._foreign.add(name)
-            for config in owners:
-                config.users[name] = config.users.get(name, 0) + 1
+        inside = [block for block in held.addresses if self._take(block)]
+        if inside:
+            self._intruders[name] = tuple(inside)
 
     def _let_go(self, name: str, held: _Held) -> None:
         self._foreign.discard(name)
+        if held.addresses:
+            self._intruders.pop(name, None)
         for block in (*held.pods, *held.addresses):
             for index, _ in self._overlapping(block):
                 index.remove(block)
@@ -225,9 +233,12 @@ class Allocator:
                 if not config.users[name]:
                     del config.users[name]
 
-    def _take(self, block: Block) -> None:
-        for index, _ in self._overlapping(block):
+    def _take(self, block: Block) -> bool:
+        """Count a block as taken; return whether it lies in, or around, a range."""
+        found = self._overlapping(block)
+        for index, _ in found:
             index.add(block)
+        return bool(found)
 
     def _owners(self, block: Block) -> list[_Config]:
         """Return the configs that a block can have come from: it lies in their range and has their size."""

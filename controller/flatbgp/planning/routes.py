@@ -12,14 +12,13 @@ from typing import Final
 from flatbgp.planning.blocks import Block, block_of
 from flatbgp.planning.configuration import Configuration
 from flatbgp.planning.marks import USER_NAMESPACE
+from flatbgp.planning.nodefacts import Node, NodeFacts
 from flatbgp.resources.bgpadvertisedroute import BGPAdvertisedRouteSpec, BGPAdvertisedRouteStatus
-from flatbgp.resources.ip import Family, IPAddress, IPNetwork
+from flatbgp.resources.ip import Family, IPNetwork
 from flatbgp.resources.meta import Key
 from flatbgp.resources.names import further_route_name, route_name
-from flatbgp.resources.node import NodeSpec, NodeStatus, address_of
 from flatbgp.resources.resource import Resource
 
-Node = Resource[NodeSpec, NodeStatus]
 Route = Resource[BGPAdvertisedRouteSpec, BGPAdvertisedRouteStatus]
 
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
@@ -84,7 +83,7 @@ class _Candidate:
 class _Of:
     """What one version of a Node gives, and the families that it has pod CIDRs but no address of."""
 
-    node: Node
+    facts: NodeFacts
     candidates: tuple[_Candidate, ...]
     without: tuple[Family, ...]
 
@@ -106,7 +105,7 @@ class RoutePlanner:
         self._nodes: dict[str, _Of] = {}
         self._settled: dict[Block, _Settled] = {}
 
-    def plan(self, nodes: Collection[Node], announce: Announcing, existing: Mapping[Key, Route]) -> RoutePlan:
+    def plan(self, nodes: Collection[NodeFacts], announce: Announcing, existing: Mapping[Key, Route]) -> RoutePlan:
         """Return what to write so that exactly the routes of these nodes exist.
 
         A Node that is being deleted has none any more: its pods go, and routers should stop sending at once.
@@ -123,18 +122,18 @@ class RoutePlanner:
         return self._difference(taken, existing, without, duplicates)
 
     def _owners(
-        self, nodes: Iterable[Node]
+        self, nodes: Iterable[NodeFacts]
     ) -> tuple[dict[Block, _Candidate], list[tuple[IPNetwork, str]], list[tuple[str, Family]]]:
         """Return one candidate a prefix: the oldest node's, for a prefix that two nodes have."""
         known, self._nodes = self._nodes, {}
         owners: dict[Block, _Candidate] = {}
         duplicates: list[tuple[IPNetwork, str]] = []
         without: list[tuple[str, Family]] = []
-        for node in nodes:
-            name = node.meta.name
+        for facts in nodes:
+            name = facts.node.meta.name
             given = known.get(name)
-            if given is None or given.node is not node:
-                given = _given(node, self._announcing)
+            if given is None or given.facts is not facts:
+                given = _given(facts, self._announcing)
             self._nodes[name] = given
             if given.without:
                 without += [(name, family) for family in given.without]
@@ -191,26 +190,24 @@ class RoutePlanner:
         )
 
 
-def _given(node: Node, announce: Announcing) -> _Of:
+def _given(facts: NodeFacts, announce: Announcing) -> _Of:
     """Return what a node gives."""
+    node = facts.node
     if node.spec is None or node.meta.deleting:
-        return _Of(node, (), ())
+        return _Of(facts, (), ())
     found: list[_Candidate] = []
     without: list[Family] = []
-    hops: dict[Family, IPAddress | None] = {}
-    for prefix in node.spec.pod_cidrs:
+    for prefix, block in zip(node.spec.pod_cidrs, facts.pods, strict=True):
         family = Family.of(prefix)
         if family not in announce.families:
             continue
-        if family not in hops:
-            hops[family] = address_of(node.status, family)
-            if hops[family] is None:
-                without.append(family)
-        hop = hops[family]
+        hop = facts.addresses.get(family)
         if hop is not None:
             spec = BGPAdvertisedRouteSpec(prefix, hop, node.meta.name, announce.metric)
-            found.append(_Candidate(block_of(prefix), spec, node))
-    return _Of(node, tuple(found), tuple(without))
+            found.append(_Candidate(block, spec, node))
+        elif family not in without:
+            without.append(family)
+    return _Of(facts, tuple(found), tuple(without))
 
 
 def _first_name(candidate: _Candidate) -> Key:
@@ -258,11 +255,6 @@ def _age(candidate: _Candidate) -> tuple[datetime, str, int]:
     meta = candidate.node.meta
     prefixes = candidate.node.spec.pod_cidrs if candidate.node.spec else ()
     return meta.creation_timestamp or _FIRST, meta.name, prefixes.index(candidate.spec.prefix)
-
-
-def plan_routes(nodes: Collection[Node], announce: Announcing, existing: Mapping[Key, Route]) -> RoutePlan:
-    """Plan once, from nothing."""
-    return RoutePlanner().plan(nodes, announce, existing)
 
 
 def after(plan: RoutePlan, existing: Mapping[Key, Route]) -> Mapping[Key, BGPAdvertisedRouteSpec]:

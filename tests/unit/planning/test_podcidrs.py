@@ -37,8 +37,12 @@ def given_to(outcome: Assignment | Shortage) -> list[str]:
     return [str(network) for network in outcome.pod_cidrs]
 
 
-def networks(*texts: str):
-    return [ip_network(text) for text in texts]
+def blocks(*texts: str):
+    return tuple(block_of(ip_network(text)) for text in texts)
+
+
+def taken(outcome: Assignment | Shortage):
+    return blocks(*given_to(outcome))
 
 
 LABELS = {"pool": "a", "zone": "z"}
@@ -137,7 +141,7 @@ def test_s65_a_node_that_no_config_selects_is_told_so() -> None:
 
 def test_s66_services_and_node_addresses_are_kept_out_of_the_blocks() -> None:
     index = allocator(cidr_config("a", "10.0.0.0/21->24"), reserved=["10.0.0.0/23", "10.96.0.0/12"])
-    index.put_node("n0", (), [block_of(ip_address("10.0.2.5"))])
+    index.put_node("n0", (), (block_of(ip_address("10.0.2.5")),))
     assert given_to(index.assign("n1", {})) == ["10.0.3.0/24"]
     assert index.usage()["a"].free == 4
 
@@ -171,7 +175,7 @@ def test_s67_a_failed_write_frees_the_block_and_an_unknown_one_holds_it() -> Non
 
 def test_s68_a_deleted_node_behind_a_finalizer_keeps_its_block_until_it_is_gone() -> None:
     index = allocator(cidr_config("a", "10.0.0.0/24->24"))
-    index.put_node("n1", networks("10.0.0.0/24"), ())
+    index.put_node("n1", blocks("10.0.0.0/24"), ())
     assert isinstance(index.assign("n2", {}), Shortage)  # the caller drops a node only when its object is gone
     index.drop_node("n1")
     assert given_to(index.assign("n2", {})) == ["10.0.0.0/24"]
@@ -180,7 +184,7 @@ def test_s68_a_deleted_node_behind_a_finalizer_keeps_its_block_until_it_is_gone(
 def test_s69_a_terminating_config_gives_no_blocks_and_names_its_nodes() -> None:
     going = cidr_config("a", WIDE, deletionTimestamp="2026-01-01T00:00:00Z", finalizers=["x/y"])
     index = allocator(going)
-    index.put_node("n1", networks("10.0.0.0/24"), ())
+    index.put_node("n1", blocks("10.0.0.0/24"), ())
     assert isinstance(index.assign("n2", {}), Shortage)
     assert index.usage()["a"].nodes == ("n1",)
     index.drop_node("n1")
@@ -190,15 +194,15 @@ def test_s69_a_terminating_config_gives_no_blocks_and_names_its_nodes() -> None:
 def test_s69_relabelling_a_node_does_not_lose_its_block() -> None:
     index = allocator(cidr_config("a", WIDE, selector={"pool": "a"}))
     assigned = index.assign("n1", LABELS)
-    index.put_node("n1", assigned.pod_cidrs, ())
+    index.put_node("n1", taken(assigned), ())
     index.configure([cidr_config("a", WIDE, selector={"pool": "other"})], [])
     assert index.usage()["a"].nodes == ("n1",)
 
 
 def test_s71_foreign_pod_cidrs_are_respected_and_named() -> None:
     index = allocator(cidr_config("a", "10.0.0.0/16->24"))
-    index.put_node("n1", networks("10.0.0.128/25"), ())
-    index.put_node("n2", networks("192.168.0.0/24"), ())
+    index.put_node("n1", blocks("10.0.0.128/25"), ())
+    index.put_node("n2", blocks("192.168.0.0/24"), ())
     assert given_to(index.assign("n3", {})) == ["10.0.1.0/24"]
     assert index.foreign() == ("n1", "n2")
 
@@ -206,7 +210,7 @@ def test_s71_foreign_pod_cidrs_are_respected_and_named() -> None:
 def test_s71_after_a_restart_the_same_nodes_give_the_same_state() -> None:
     config = cidr_config("a", "10.0.0.0/16->24")
     before = allocator(config)
-    held = {f"n{i}": before.assign(f"n{i}", {}).pod_cidrs for i in range(20)}
+    held = {f"n{i}": taken(before.assign(f"n{i}", {})) for i in range(20)}
     after = Allocator()
     for name in reversed(held):  # nodes before configs, in another order
         after.put_node(name, held[name], ())
@@ -228,11 +232,11 @@ def test_the_order_in_which_nodes_are_noted_changes_nothing(order: list[int], go
     configs = [cidr_config("a", "10.0.0.0/20->24", selector={"pool": "a"}), cidr_config("b", "10.0.0.0/16->25")]
     index = allocator(*configs)
     for number in order:
-        index.put_node(f"n{number}", networks(f"10.0.{number}.0/25"), [block_of(ip_address(f"10.0.{number}.200"))])
+        index.put_node(f"n{number}", blocks(f"10.0.{number}.0/25"), (block_of(ip_address(f"10.0.{number}.200")),))
     index.drop_node(f"n{gone}")
     fresh = allocator(*configs)
     for number in sorted(set(order) - {gone}):
-        fresh.put_node(f"n{number}", networks(f"10.0.{number}.0/25"), [block_of(ip_address(f"10.0.{number}.200"))])
+        fresh.put_node(f"n{number}", blocks(f"10.0.{number}.0/25"), (block_of(ip_address(f"10.0.{number}.200")),))
     assert index.usage() == fresh.usage()
     assert given_to(index.assign("x", LABELS)) == given_to(fresh.assign("x", LABELS))
 
@@ -269,7 +273,7 @@ class _Cluster:
         for name in names:
             if name in self.nodes:
                 self.seen[name] = self.nodes[name]
-                self.index.put_node(name, self.seen[name][1], ())
+                self.index.put_node(name, tuple(block_of(pod) for pod in self.seen[name][1]), ())
             else:
                 self.seen.pop(name, None)
                 self.index.drop_node(name)
@@ -317,7 +321,7 @@ def test_s67_no_schedule_of_faults_gives_one_block_to_two_nodes_and_none_leaks(s
     fresh = allocator(*configs)
     for name, (_, pods) in cluster.nodes.items():
         if pods:
-            fresh.put_node(name, pods, ())
+            fresh.put_node(name, tuple(block_of(pod) for pod in pods), ())
         else:
             index.drop_node(name)  # what it was to get goes with it
     assert index.usage() == fresh.usage()

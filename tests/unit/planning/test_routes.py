@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from planning_objects import group, make, mode, node, peer
 
 from flatbgp.planning.configuration import configuration
-from flatbgp.planning.routes import Announcing, Node, Route, RoutePlan, RoutePlanner, after, announcing
-from flatbgp.planning.routes import plan_routes as plan
+from flatbgp.planning.nodefacts import Node, NodeTable
+from flatbgp.planning.routes import Announcing, Route, RoutePlan, RoutePlanner, after, announcing
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
 from flatbgp.resources.codec import encode_spec
 from flatbgp.resources.ip import Family
@@ -17,6 +17,20 @@ from flatbgp.resources.meta import Key
 
 V4, V6 = Announcing(frozenset({Family.IPV4})), Announcing(frozenset({Family.IPV6}))
 BOTH = Announcing(frozenset(Family))
+
+
+class Planner:
+    """A planner with its own table of Nodes, as the controller has it."""
+
+    def __init__(self) -> None:
+        self.table, self.routes = NodeTable(), RoutePlanner()
+
+    def plan(self, nodes, announce, existing) -> RoutePlan:
+        return self.routes.plan(self.table.read(nodes).values(), announce, existing)
+
+
+def plan(nodes, announce, existing) -> RoutePlan:
+    return Planner().plan(nodes, announce, existing)
 
 
 def written(plan: RoutePlan, existing=None) -> dict[Key, Route]:
@@ -200,7 +214,7 @@ def clusters(draw: st.DrawFn) -> list[Node]:
 def test_any_change_ends_at_what_is_wanted_and_never_takes_a_lasting_prefix_away(
     first: list[Node], second: list[Node], one: Announcing, other: Announcing
 ) -> None:
-    planner = RoutePlanner()
+    planner = Planner()
     before = written(planner.plan(first, one, {}))
     result = planner.plan(second, other, before)
     assert result == plan(second, other, before)  # what is remembered makes no difference
