@@ -165,4 +165,4 @@ def line(name: str, samples: Sequence[float]) -> str:
 
 if __name__ == "__main__":
     for figure, values in asyncio.run(measure()).items():
-        print(line(figure, values))  # noqa: T201 - that is its output
+        print(line(figure, values))
