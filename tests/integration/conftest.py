@@ -33,6 +33,14 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         yield place
 
 
+@pytest.fixture(scope="module")
+def module_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """The same for tests of one file that share a cluster, since each start of one takes its time."""
+    with Sandbox() as place:
+        request.node.stash[_SANDBOX] = place
+        yield place
+
+
 @pytest.fixture(params=GOBGPD_VERSIONS)
 def gobgpd_binary(request: pytest.FixtureRequest) -> str:
     """Each gobgpd that is supported, one after the other."""
@@ -42,7 +50,7 @@ def gobgpd_binary(request: pytest.FixtureRequest) -> str:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.when == "call" and report.failed and _SANDBOX in item.stash:
-        for name, text in item.stash[_SANDBOX].logs().items():
-            report.sections.append((name, text))
+    if report.when == "call" and report.failed:
+        for place in (node.stash[_SANDBOX] for node in item.listchain() if _SANDBOX in node.stash):
+            report.sections.extend(place.logs().items())
     return report

@@ -10,7 +10,6 @@ from flatbgp.cli.errors import CommandFailed
 from flatbgp.cli.files import read_sources
 from flatbgp.resources import kinds
 from flatbgp.resources.changes import changes
-from flatbgp.resources.codec import decode
 from flatbgp.resources.crosscheck import crosscheck
 from flatbgp.resources.documents import SIZE_LIMIT
 from flatbgp.resources.faults import Fault, Severity, errors
@@ -32,9 +31,10 @@ async def checked(filenames: Sequence[str], store: Store | None) -> tuple[Manife
     sources = read_sources(filenames, SIZE_LIMIT)
     result = check_files(sources)
     stored = await _stored(store, result.manifests) if store is not None else ()
+    outcome = await store.preview(result.manifests) if store is not None else ()
     place = {source.name: number for number, source in enumerate(sources)}
     faults = sorted(
-        (*result.faults, *_against(result.manifests, stored)),
+        (*result.faults, *_against(result.manifests, outcome, stored)),
         key=lambda fault: (place.get(fault.source, -1), fault.document),
     )
     found = errors(faults)
@@ -52,12 +52,18 @@ async def _stored(store: Store, manifests: Sequence[Manifest]) -> tuple[Resource
     return tuple(item for listing in listings for item in listing.items)
 
 
-def _against(manifests: Sequence[Manifest], stored: Sequence[Resource[Any, Any]]) -> Iterable[Fault]:
+def _against(
+    manifests: Sequence[Manifest], outcome: Sequence[Resource[Any, Any]], stored: Sequence[Resource[Any, Any]]
+) -> Iterable[Fault]:
+    """Yield what must not change, and what does not go together.
+
+    ``outcome`` is what the manifests make of the objects: a Node keeps podCIDRs that its manifest does not name.
+    """
     known = {(resource.kind, resource.key): resource for resource in stored}
-    for manifest in manifests:
+    for manifest, after in zip(manifests, outcome, strict=False):
         old = known.get((manifest.kind, manifest.key))
         if old is not None:
-            for fault in changes(old, decode(manifest.kind, manifest.document)):
+            for fault in changes(old, after):
                 yield replace(fault, source=manifest.source, document=manifest.index)
     yield from crosscheck(manifests, stored)
 
