@@ -1,6 +1,8 @@
 """What the product is for: a gateway dies, a process restarts, and no packet between living nodes is lost."""
 
+import signal
 import sqlite3
+import sys
 import time
 from contextlib import closing
 from ipaddress import IPv4Address, ip_address
@@ -265,3 +267,57 @@ def test_p3_a_locked_store_alone_changes_nothing_and_all_goes_on_after_it(cluste
     assert {router: cluster.sessions(router)[RACK_1].established for router in cluster.routers} == before
     assert capture.messages(MessageType.NOTIFICATION, MessageType.OPEN) == []
     assert ping.stop().lost == ()
+
+
+@pytest.mark.parametrize("cluster", ["4.8"], indirect=True)
+@pytest.mark.parametrize("frozen", ["speaker", "gobgpd"])
+def test_p4_a_frozen_process_loses_the_address_and_disturbs_nothing_when_it_wakes(
+    cluster: Cluster, frozen: str
+) -> None:
+    node = holder(cluster)
+    alive = lives_on(node)
+    expected = cluster.routes()
+    ping = ping_between(cluster, alive, "node-02")
+    process = cluster.speaker(node) if frozen == "speaker" else cluster.gobgpds[node]
+    doubles, flushes = [], []
+
+    def taken_over() -> bool:
+        holders = holders_on_the_wire(cluster)
+        if len(holders) > 1:
+            doubles.append(holders)
+        if cluster.routes() != expected:
+            flushes.append(cluster.routes())
+        return holders == [alive] and cluster.sessions()[RACK_1].up
+
+    process.signal(signal.SIGSTOP)
+    wait_until(f"{alive} to hold the address", lambda: taken_over() and holder(cluster) == alive, deadline=25)
+    wait_until("its session", lambda: taken_over() and cluster.sessions()[RACK_1].established >= 2, deadline=15)
+    established = cluster.sessions()[RACK_1].established
+    process.signal(signal.SIGCONT)
+    # A node that joins now reaches the routers through the new holder, and the old one has had its time to wake.
+    cluster.apply(
+        "apiVersion: v1\nkind: Node\nmetadata: {name: late}\nstatus:\n  addresses:\n"
+        "  - {type: InternalIP, address: 10.0.1.77}\n"
+    )
+    wait_until("its route", lambda: frozenset([IPv4Address("10.0.1.77")]) in cluster.routes().values(), deadline=15)
+    assert holders_on_the_wire(cluster) == [alive]
+    assert cluster.sessions()[RACK_1].established == established
+    assert doubles == []
+    assert flushes == []
+    assert ping.stop().lost == ()
+
+
+@pytest.mark.parametrize("cluster", ["4.8"], indirect=True)
+def test_a_second_speaker_for_the_same_node_says_so_and_ends(cluster: Cluster) -> None:
+    node = holder(cluster)
+    place = cluster.network.namespace(node)
+    log = cluster.directory / "second.log"
+    second = cluster.sandbox.owns(
+        place.start(
+            "second", sys.executable, "-m", "flatbgp.cli.main", "speaker", *cluster.speaker_options(node), log=log
+        )
+    )
+    wait_until("the second speaker to end", lambda: not second.alive, deadline=15)
+    assert "another speaker runs for node" in log.read_text()
+    assert second.stop() == 1
+    assert holders_on_the_wire(cluster) == [node]
