@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_interface, ip_network
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ from flatbgp.resources.ip import Family, IPAddress
 from support.binaries import gobgpd
 from support.capture import MessageType, start_capture
 from support.cluster import Cluster, example
-from support.objects import mode, node, peer
+from support.objects import in_user_namespace, mode, node, peer
 from support.sandbox import Sandbox
 
 USER_NAMESPACE = "kube-system"
@@ -53,15 +52,10 @@ def _established(cluster: Cluster) -> dict[tuple[str, IPAddress], int]:
     }
 
 
-def _in_user_namespace(manifest: str, **metadata: Any) -> str:
-    document = json.loads(manifest)
-    return json.dumps(document | {"metadata": document["metadata"] | {"namespace": USER_NAMESPACE} | metadata})
-
-
 def test_s41_a_copy_that_was_edited_by_hand_is_overwritten(cluster: Cluster) -> None:
     original = cluster.objects("bgppeers")["bgppeer2"]
 
-    cluster.apply(_in_user_namespace(peer("bgppeer2", "10.0.3.254", med=9)))
+    cluster.apply(in_user_namespace(peer("bgppeer2", "10.0.3.254", med=9)))
 
     wait_until(
         "the copy to be overwritten",

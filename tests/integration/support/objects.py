@@ -62,6 +62,12 @@ def node(name: str, *addresses: str, unschedulable: bool = False, ready: bool = 
     return json.dumps(document)
 
 
+def in_user_namespace(manifest: str) -> str:
+    """Return the object as its copy on the user cluster has it."""
+    document = json.loads(manifest)
+    return json.dumps(document | {"metadata": document["metadata"] | {"namespace": "kube-system"}})
+
+
 def session(cluster: Cluster, peer_ip: str, node: str) -> dict[str, Any]:
     """Return the status of a BGPSession; empty if there is none."""
     found = cluster.objects("bgpsessions").get(f"{peer_ip}-{node}", {})

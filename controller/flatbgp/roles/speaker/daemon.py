@@ -6,14 +6,14 @@ routes before the first neighbour, by the same code that changes one route.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from flatbgp.engine.diff import Action, AddNeighbor, Announce, RemoveNeighbor, Start, UpdateNeighbor, Withdraw, diff
 from flatbgp.engine.errors import EngineError, EngineUnavailable
-from flatbgp.engine.model import Desired, Exit, NeighborState, Observed
+from flatbgp.engine.model import Desired, EngineInfo, Exit, Neighbor, NeighborState, Observed
 from flatbgp.engine.protocol import Engine
 from flatbgp.resources.ip import IPAddress
 from flatbgp.roles.runtime import RETRY_SECONDS, Trouble, Wakeup
@@ -23,6 +23,14 @@ PREFIX_LIMIT_RETRY_SECONDS = 300.0
 """How long a neighbour that sent too many prefixes stays away."""
 
 _ABOUT = "gobgpd"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """What a daemon had when it last had all that was wanted."""
+
+    info: EngineInfo
+    desired: Desired
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,7 @@ class Daemon:
     _wakeup: Wakeup = field(default_factory=Wakeup)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _limited: dict[IPAddress, float] = field(default_factory=dict)
+    _reached: "_Reached | None" = None
 
     def want(self, wanted: Wanted) -> None:
         """Set what the daemon should have from now on."""
@@ -169,17 +178,43 @@ class Daemon:
         wanted = self._wanted
         if wanted is None:
             return
+        reached, self._reached = self._reached, None
+        if reached is not None:
+            await self._send_routes(wanted.desired, reached)
         observed = await self.engine.observe()
         desired = self._aimed(wanted.desired, observed)
         if not (observed.info.started or desired.neighbors or desired.paths):
             self._works()  # an idle node's daemon is not started: its router ID is the node's address, not known yet
             return
-        for action in diff(desired, observed, self._moving(wanted, observed)):
-            self.log.info(str(action), cost=str(action.cost))
-            await self._do(action)
+        await self._perform(diff(desired, observed, self._moving(wanted, observed)))
         self._works()
         self.configured = frozenset(desired.neighbors)
+        if observed.info.started:
+            self._reached = _Reached(observed.info, desired)
         await self._look()
+
+    async def _send_routes(self, desired: Desired, reached: _Reached) -> None:
+        """Send the routes that changed, if nothing else did, before the daemon is asked what it has.
+
+        Packets wait for routes, and the five questions of :meth:`Engine.observe` take longer than the change itself.
+        They are asked right after, so that nothing rests on what is believed here.
+        """
+        if self._staying(desired) != reached.desired.neighbors:
+            return
+        routes = replace(reached.desired, neighbors={}, paths=desired.paths)
+        await self._perform(diff(routes, Observed(reached.info, {}, reached.desired.paths)))
+
+    async def _perform(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            self.log.info(str(action), cost=str(action.cost))
+            await self._do(action)
+
+    def _staying(self, desired: Desired) -> Mapping[IPAddress, Neighbor]:
+        return {
+            address: neighbor
+            for address, neighbor in desired.neighbors.items()
+            if neighbor.local_address not in self._leaving
+        }
 
     def _aimed(self, desired: Desired, observed: Observed) -> Desired:
         """Return what to aim at: without addresses that are leaving, and with the identity of a daemon that is ours.
@@ -187,14 +222,9 @@ class Daemon:
         The router ID follows the node's address only when the daemon starts: to change it later, every session would
         have to end.
         """
-        stays = {
-            address: neighbor
-            for address, neighbor in desired.neighbors.items()
-            if neighbor.local_address not in self._leaving
-        }
         info = observed.info
         identity = info.router_id if info.marker == desired.marker and info.router_id else desired.router_id
-        return replace(desired, neighbors=stays, router_id=identity)
+        return replace(desired, neighbors=self._staying(desired), router_id=identity)
 
     def _moving(self, wanted: Wanted, observed: Observed) -> Collection[IPAddress]:
         """Return the neighbours that would leave without a word."""
@@ -219,6 +249,8 @@ class Daemon:
             case UpdateNeighbor():
                 self.opened(action.neighbor.address)
                 await self.engine.update_neighbor(action.neighbor)
+                if action.neighbor.address in self._limited:  # whoever changed it may have raised the limit
+                    await self.engine.enable_neighbor(action.neighbor.address)
             case RemoveNeighbor():
                 await self._remove(action)
 
@@ -228,6 +260,7 @@ class Daemon:
         await self.engine.remove_neighbor(action.address, action.exit)
 
     def _failed(self, error: EngineError) -> None:
+        self._reached = None
         if self.error != str(error):
             self.error = str(error)
             self.changed()
