@@ -162,12 +162,14 @@ def _paths(desired: Desired, observed: Observed) -> tuple[list[Path], list[Path]
     """Return the paths to announce and those to withdraw."""
     if not observed.unreached and desired.paths == observed.paths:
         return [], []  # nearly always, and three times as fast: 20,000 routes are compared in 20 ms
+    # Hashing a network takes a microsecond, so what is the very same object on both sides is passed over first.
+    same = set() if observed.unreached else set(map(id, observed.paths.values()))
     added = [
         path
-        for prefix, path in desired.paths.items()
-        if observed.paths.get(prefix) != path or prefix in observed.unreached
+        for path in desired.paths.values()
+        if id(path) not in same and (observed.paths.get(path.prefix) != path or path.prefix in observed.unreached)
     ]
-    return added, [path for prefix, path in observed.paths.items() if prefix not in desired.paths]
+    return added, [observed.paths[prefix] for prefix in set(observed.paths).difference(desired.paths)]
 
 
 def changes(new: Neighbor, old: ObservedNeighbor) -> tuple[str, ...]:
