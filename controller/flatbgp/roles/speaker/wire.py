@@ -17,6 +17,9 @@ _FAILURES = {
     Outcome.CLOSED: ConnectFailure.LOST,
 }
 
+_OWN_DOING = {(6, 2), (6, 3)}
+"""What our daemon says when we remove a neighbour or configure it anew (Cease, RFC 4486): no reason for being down."""
+
 Pair = tuple[IPAddress, IPAddress]
 
 
@@ -45,6 +48,8 @@ class WireRecord:
             before = self.of(event.local, event.peer)
             message = event.message
             if isinstance(message, WireNotification):
+                if event.sent and (message.code, message.subcode) in _OWN_DOING:
+                    return False
                 told = Notification(event.sent, message.code, message.subcode, message.text)
                 after = before.notified(told, event.at)
             elif event.sent:
