@@ -67,18 +67,21 @@ def group_status(group: Group, facts: Facts, wall: datetime) -> NetworkGatewayGr
     return NetworkGatewayGroupStatus(entries, merge(before.conditions, conditions, wall))
 
 
-_PROBED = (Reason.ADDRESS_CONFLICT, Reason.HELD_BY_UNREACHABLE_NODE)
-
-
 def _entry(holding: Holding, sightings: Sightings, before: FloatingIPStatus | None, wall: datetime) -> FloatingIPStatus:
     address, node = holding.address, holding.holder
     if node:
         reason, message = Reason.HELD, f"{node} holds {address}."
     else:
         sighting = sightings.get(address)
-        probe = sighting.lease.content.probe if sighting else ""
-        reason = next((each for each in _PROBED if each in probe), Reason.NO_GATEWAY)
-        message = f"{address}: {probe}" if probe else _vacant(holding)
+        heard = sighting.lease.content.probe if sighting else ""
+        if not heard:
+            reason, message = Reason.NO_GATEWAY, _vacant(holding)
+        elif holding.node:
+            reason = Reason.HELD_BY_UNREACHABLE_NODE
+            message = f"{holding.node} no longer renews its Lease of {address}, but the address is in use: {heard}."
+        else:
+            reason = Reason.ADDRESS_CONFLICT
+            message = f"Another host has {address}, so no node takes it: {heard}."
     same = before is not None and (before.node, before.reason) == (node, reason)
     return FloatingIPStatus(address, node, before.since if same and before else wall, reason, message)
 

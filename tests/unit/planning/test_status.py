@@ -46,10 +46,11 @@ def test_a_group_names_the_holder_of_each_address_and_since_when() -> None:
 
 
 def test_s33_what_a_claimant_heard_is_the_reason_of_a_vacant_address() -> None:
-    heard = lease(B, "", probe="AddressConflict: 52:54:00:12:34:56 answers for it")
-    silent = lease(A, "node-01", probe="HeldByUnreachableNode: node-01 still answers")
+    heard = lease(B, "", probe="52:54:00:12:34:56 answers")
+    silent = lease(A, "node-01", probe="52:54:00:00:00:01 answers")
     status = group_status(GROUP, facts(leases=[silent, heard], now=60.0), NOW)
     assert [str(entry.reason) for entry in status.floating_ips] == ["HeldByUnreachableNode", "AddressConflict"]
+    assert "node-01 no longer renews" in status.floating_ips[0].message
     assert "52:54:00:12:34:56" in status.floating_ips[1].message
     assert said(status.conditions) == {"Ready": ("False", "HeldByUnreachableNode")}
 
