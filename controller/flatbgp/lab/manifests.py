@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from flatbgp.lab.commands import LabError
 from flatbgp.lab.topology import Demand, Node, NodeAddresses, Peering
-from flatbgp.resources import kinds
 from flatbgp.resources.bgppeer import BGPPeerSpec
 from flatbgp.resources.codec import decode
-from flatbgp.resources.documents import read_documents
+from flatbgp.resources.crosscheck import crosscheck
+from flatbgp.resources.faults import errors
 from flatbgp.resources.ip import Family, IPAddress
 from flatbgp.resources.networkgatewaygroup import NetworkGatewayGroupSpec
 from flatbgp.resources.node import NODE, NodeStatus
@@ -18,33 +18,18 @@ from flatbgp.resources.parsing import Malformed, parse_address
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SecretSpec
 from flatbgp.resources.secrets import Password
+from flatbgp.resources.validate import check_files
 
 AnyResource = Resource[Any, Any]
 
 
 def read_manifests(content: bytes, source: str) -> tuple[AnyResource, ...]:
-    """Return the objects of a file; raise :class:`LabError` with one line a fault when it is not sound.
-
-    Only what the lab itself must understand is checked here: ``apply`` checks the rest and has the last word.
-    """
-    documents, faults = read_documents(content, source)
-    problems = [str(fault) for fault in faults]
-    resources = []
-    for document in documents:
-        api_version, name = document.value.get("apiVersion"), document.value.get("kind")
-        kind = kinds.of(str(api_version), str(name))
-        if kind is None:
-            problems.append(f"{source}: document {document.index}: no kind {name} of {api_version} is known")
-            continue
-        resource = decode(kind, document.value)
-        subject = f"{kind.name} {resource.meta.name}"
-        problems += [
-            str(replace(fault, subject=subject, source=source, document=document.index)) for fault in resource.faults
-        ]
-        resources.append(resource)
-    if problems:
-        raise LabError("\n".join(problems))
-    return tuple(resources)
+    """Return the objects of a file; raise :class:`LabError` with one line a fault, those that ``apply`` would name."""
+    checked = check_files([(source, content)])
+    faults = errors((*checked.faults, *crosscheck(checked.manifests)))
+    if faults:
+        raise LabError("\n".join(str(fault) for fault in faults))
+    return tuple(decode(manifest.kind, manifest.document) for manifest in checked.manifests)
 
 
 @dataclass(frozen=True, slots=True)

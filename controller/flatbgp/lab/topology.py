@@ -107,7 +107,8 @@ class Topology:
     @property
     def summary(self) -> str:
         """Its size in words."""
-        return f"{len(self.racks)} racks, {len(self.routers)} routers, {len(self.nodes)} nodes"
+        sizes = {"rack": len(self.racks), "router": len(self.routers), "node": len(self.nodes)}
+        return ", ".join(f"{size} {noun}{'' if size == 1 else 's'}" for noun, size in sizes.items())
 
     def rack(self, name: str) -> Rack:
         """Return the rack of that name."""

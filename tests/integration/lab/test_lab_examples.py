@@ -105,3 +105,80 @@ def test_s53a_pods_of_different_racks_reach_each_other_over_both_families(sandbo
     ping = start_ping(sandbox, here, pod("node-01", IPV4), pod("node-02", IPV4))
     cluster.await_routes(IPV4)
     assert ping.stop().lost == ()
+
+
+OTHER = """
+apiVersion: v1
+kind: Secret
+metadata: {name: bgp, namespace: cluster-bm}
+type: kubernetes.io/basic-auth
+stringData: {password: not-a-secret}
+---
+apiVersion: baremetal.cluster.gke.io/v1
+kind: Cluster
+metadata: {name: bm, namespace: cluster-bm}
+spec: {clusterNetwork: {advancedNetworking: true, flatIPv4: true}}
+---
+apiVersion: baremetal.cluster.gke.io/v1alpha1
+kind: ClusterCIDRConfig
+metadata: {name: west, namespace: cluster-bm}
+spec:
+  ipv4: {cidr: 172.30.0.0/20, perNodeMaskSize: 26}
+  ipv6: {cidr: "fd00:30::/110", perNodeMaskSize: 122}
+  nodeSelector: {matchLabels: {site: west}}
+---
+apiVersion: networking.gke.io/v1
+kind: NetworkGatewayGroup
+metadata: {name: default, namespace: cluster-bm}
+spec: {floatingIPs: [172.20.5.100, "fd00:20:5::100"]}
+---
+apiVersion: baremetal.cluster.gke.io/v1alpha1
+kind: FlatIPMode
+metadata: {name: default, namespace: cluster-bm}
+spec: {enableBGPIPv4: true, enableBGPIPv6: true, peerSelector: {fabric: leaf}}
+---
+apiVersion: networking.gke.io/v1
+kind: BGPPeer
+metadata: {name: leaf4, namespace: cluster-bm, labels: {fabric: leaf}}
+spec: {localASN: 4200000001, peerASN: 4200000002, peerIP: 172.20.5.1, passwordSecretRef: {name: bgp}}
+---
+apiVersion: networking.gke.io/v1
+kind: BGPPeer
+metadata: {name: leaf6, namespace: cluster-bm, labels: {fabric: leaf}}
+spec: {localASN: 4200000001, peerASN: 4200000002, peerIP: "fd00:20:5::1", passwordSecretRef: {name: bgp}}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: worker-with-a-long-name, labels: {site: west}}
+status:
+  addresses:
+  - {type: InternalIP, address: 172.20.5.7}
+  - {type: InternalIP, address: "fd00:20:5::7"}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: second, labels: {site: west}}
+status:
+  addresses:
+  - {type: InternalIP, address: 172.20.5.8}
+  - {type: InternalIP, address: "fd00:20:5::8"}
+"""
+
+
+def test_s12_other_manifests_make_their_own_network_with_passwords_ipv6_sessions_and_wide_asns(
+    sandbox: Sandbox,
+) -> None:
+    cluster = Cluster(sandbox, OTHER)
+    assert cluster.topology.summary == "1 rack, 1 router, 2 nodes"
+    cluster.start()
+
+    cluster.await_sessions()
+    cluster.await_routes(IPV4)
+    cluster.await_routes(IPV6)
+
+    sessions = cluster.sessions()
+    assert set(sessions) == {ip_address("172.20.5.100"), ip_address("fd00:20:5::100")}
+    assert {each.remote_asn for each in sessions.values()} == {4200000001}
+    next_hops = {ip_address("172.20.5.7"), ip_address("172.20.5.8")}
+    assert {hop for hops in cluster.routes().values() for hop in hops} == next_hops
+    assert len(cluster.routes(family=IPV6)) == 2

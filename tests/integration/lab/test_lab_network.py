@@ -180,7 +180,7 @@ def test_a_capture_shows_the_bgp_messages_of_a_session(sandbox: Sandbox) -> None
 
     assert {each.source for each in capture.messages(MessageType.OPEN)} == {each.ip for each in addresses}
     updates = [each for each in capture.messages(MessageType.UPDATE) if bytes([24, 222, 2, 7]) in each.body]
-    assert [each.source for each in updates] == [addresses[1].ip]
+    assert addresses[1].ip in [each.source for each in updates]  # FRR may tell a route back to where it came from
     assert capture.messages(MessageType.NOTIFICATION) == []
 
     routers[1].vty.execute("clear bgp *")
