@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from flatbgp.resources import kinds
 from flatbgp.resources.bgppeer import BGP_PEER
+from flatbgp.resources.node import NODE
 
 PEER = """\
 apiVersion: networking.gke.io/v1
@@ -295,3 +296,16 @@ def test_two_who_apply_at_once_both_succeed(environment, guide):
     assert [process.returncode for process in both] == [0, 0], outputs
     verbs = sorted(output[0].split()[1] for output in outputs)
     assert verbs == ["created", "unchanged"]
+
+
+def test_a_nodes_file_can_be_applied_again_once_the_controller_has_given_the_node_its_ranges(run, on_store):
+    node = "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {addresses: [{type: InternalIP, address: %s}]}\n"
+    run("apply", "-f", "-", stdin=node % "10.0.1.11")
+    ranges = ["222.2.0.0/24"]
+    on_store(lambda store: store.patch(NODE, "n1", "", {"spec": {"podCIDR": ranges[0], "podCIDRs": ranges}}))
+
+    assert run("apply", "-f", "-", stdin=node % "10.0.1.11").stdout == "node/n1 unchanged\n"
+    assert run("apply", "-f", "-", stdin=node % "10.0.1.12").stdout == "node/n1 configured\n"
+
+    (found,) = on_store(lambda store: store.list(NODE)).items
+    assert [str(each) for each in found.spec.pod_cidrs] == ranges
