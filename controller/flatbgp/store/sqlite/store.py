@@ -33,6 +33,9 @@ CALL_SECONDS: Final = 5.0
 APPLY_SECONDS_EACH: Final = 0.02
 """What ``apply`` gets on top for each object: ten times what one takes."""
 
+_LOAD_SECONDS: Final = 60.0
+"""For loading the code that only writers need: 50 ms, unless the machine is starved."""
+
 _CHUNK: Final = 250
 """Objects that are decoded in one go, so that another call of the same thread waits 20 ms at most."""
 
@@ -52,6 +55,7 @@ class SqliteStore:
 
     def __init__(self, path: Path | None, *, kept: int = tables.KEPT_DEPARTURES) -> None:
         self._kept = kept
+        self._loaded = False
         learned = Learned()
         self._reader = Database(path, learned)
         self._writer = Database(path, learned) if path else self._reader
@@ -181,16 +185,23 @@ class SqliteStore:
         return await self._reads.run(partial(self._reader.read, statements), CALL_SECONDS)
 
     async def _write(self, statements: Statements[R], seconds: float = CALL_SECONDS) -> R:
+        if not self._loaded:  # before the lock is taken, and not at the expense of the write's own time
+            await self._writes.run(lambda _: _editor_class(), _LOAD_SECONDS)
+            self._loaded = True
         result = await self._writes.run(partial(self._writer.write, statements), seconds)
         self._bell.ring()
         return result
 
 
-def _editor(connection: sqlite3.Connection) -> "Editor":
+def _editor_class() -> "type[Editor]":
     # Loaded with the first write, and by its thread: commands that only read start in half the time without.
     from flatbgp.store.sqlite.writing import Editor  # noqa: PLC0415
 
-    return Editor(connection, now=datetime.now(UTC), new_uid=lambda: str(uuid4()))
+    return Editor
+
+
+def _editor(connection: sqlite3.Connection) -> "Editor":
+    return _editor_class()(connection, now=datetime.now(UTC), new_uid=lambda: str(uuid4()))
 
 
 def _each(function: Callable[[R], U], rows: Sequence[R], _: Deadline) -> list[U]:
