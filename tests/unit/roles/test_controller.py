@@ -29,8 +29,8 @@ from flatbgp.roles.controller import control
 from flatbgp.roles.controller_caches import ControllerCaches
 from flatbgp.roles.controller_status import StatusLoop
 from flatbgp.roles.runtime import Trouble
-from flatbgp.store.election import LeadershipLost
 from flatbgp.store.cache import CacheSet
+from flatbgp.store.election import LeadershipLost
 from flatbgp.store.protocol import Store
 from flatbgp.store.sqlite import tables
 from flatbgp.store.sqlite.store import SqliteStore

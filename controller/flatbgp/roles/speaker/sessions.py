@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from ipaddress import IPv4Address
 
@@ -39,7 +39,8 @@ Route = Resource[BGPAdvertisedRouteSpec, BGPAdvertisedRouteStatus]
 class RouteTable:
     """The paths that the BGPAdvertisedRoute objects ask for, kept so that unchanged ones stay the same values.
 
-    A route that is invalid is left out; of two objects for one prefix the first by name counts.
+    A route that is invalid is left out. Of two objects for one prefix the newer one counts: a node got another address,
+    and the controller adds the new route before it deletes the old one.
     """
 
     _known: dict[Key, tuple[str, Path | None]] = field(default_factory=dict)
@@ -48,16 +49,23 @@ class RouteTable:
     def update(self, routes: Mapping[Key, Route]) -> None:
         """Take the objects as they are now."""
         known: dict[Key, tuple[str, Path | None]] = {}
-        paths: dict[IPNetwork, Path] = {}
-        for key in sorted(routes):
-            route = routes[key]
+        chosen: dict[IPNetwork, tuple[Route, Path]] = {}
+        for key, route in routes.items():
             before = self._known.get(key)
             if before is None or before[0] != route.meta.resource_version:
                 before = (route.meta.resource_version, _path(route))
             known[key] = before
-            if before[1] is not None:
-                paths.setdefault(before[1].prefix, before[1])
-        self._known, self.paths = known, paths
+            path = before[1]
+            if path is not None:
+                rival = chosen.get(path.prefix)
+                if rival is None or _age(rival[0]) < _age(route):
+                    chosen[path.prefix] = (route, path)
+        self._known = known
+        self.paths = {prefix: path for prefix, (_, path) in chosen.items()}
+
+
+def _age(route: Route) -> tuple[datetime, Key]:
+    return route.meta.creation_timestamp or datetime.min.replace(tzinfo=UTC), route.key
 
 
 def _path(route: Route) -> Path | None:
