@@ -23,17 +23,18 @@ from flatbgp.resources.bgpsession import BGPSessionStatus, SessionStatusState
 from flatbgp.resources.ip import Family, IPAddress
 from flatbgp.resources.meta import Key
 from flatbgp.roles.options import SpeakerOptions
-from flatbgp.roles.runtime import RETRY_SECONDS, RoleFailed, Runtime, Trouble, Wakeup, reconcile, run_role
+from flatbgp.roles.runtime import RoleFailed, Runtime, Trouble, Wakeup, reconcile, run_role
 from flatbgp.roles.runtime_http import Sample
 from flatbgp.roles.speaker.caches import Caches
 from flatbgp.roles.speaker.daemon import Daemon, Wanted
 from flatbgp.roles.speaker.gateway import GatewayLoop, interfaces_seen
+from flatbgp.roles.speaker.identity import learn_identity
 from flatbgp.roles.speaker.memory import Memory
 from flatbgp.roles.speaker.reports import Report, Reporter
 from flatbgp.roles.speaker.sessions import RouteTable, Sight, neighbors, report, router_id
 from flatbgp.roles.speaker.wire import Pair, WireRecord
 from flatbgp.store.cache import CacheSet
-from flatbgp.store.protocol import Store, StoreError
+from flatbgp.store.protocol import Store
 from flatbgp.store.url import open_store
 
 HAND_OVER_SECONDS = 3.0
@@ -344,43 +345,12 @@ class Speaker:
         yield Sample("flatbgp_routes", "Routes that every session announces.", len(paths), labels=(node,))
 
 
-async def _learn_identity(store: Store, memory: Memory, host: Host, runtime: Runtime) -> str:
-    """Return the identity of the store, waiting for a store that does not answer yet.
-
-    A store that is not the one this node served last is refused while an address of the old one is still on the host.
-    """
-    trouble = Trouble(runtime.log)
-    failures = 0
-    while True:
-        try:
-            identity = await store.identity()
-            break
-        except StoreError as error:
-            trouble.report("store", f"{error}; trying again")
-            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
-            failures += 1
-    known = memory.identity()
-    if known not in (None, identity):
-        ours = [str(a.ip) for interface in await host.interfaces() for a in interface.addresses if a.ours]
-        if ours:
-            raise RoleFailed(
-                f"the store is not the one that this node served ({known}), but {identity}, and {', '.join(ours)} is "
-                f"still held from it: look whether the store was replaced; remove {memory.identity_file} to accept it"
-            )
-    if known != identity:
-        try:
-            memory.learn(identity)
-        except OSError as error:
-            runtime.log.warning(f"cannot remember the store in {memory.folder}: {error}; set --state-dir")
-    return identity
-
-
 async def speak(runtime: Runtime, options: SpeakerOptions) -> None:
     """Run the role until cancelled, then hand over."""
     store, engine, host = open_store(options.store), GobgpEngine(options.gobgp), LinuxHost()
     try:
         memory = Memory.of(options.state_dir, options.store, options.node)
-        identity = await _learn_identity(store, memory, host, runtime)
+        identity = await learn_identity(store, memory, host, runtime)
         with SpeakerLock(identity, options.node):
             marker = f"flatbgp-{identity}-{options.node}"
             speaker = Speaker(options, runtime, store, host, engine, memory, marker)
