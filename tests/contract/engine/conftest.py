@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import pytest_asyncio
@@ -28,40 +28,42 @@ def net() -> Iterator[Network]:
         yield built
 
 
-def _require(kind: str) -> None:
-    if shutil.which(GOBGPD[kind]) is None:
-        pytest.skip(f"gobgpd {kind} is not at {GOBGPD[kind]}: 'make setup' puts it there")
+@pytest.fixture(scope="session")
+def make(request: pytest.FixtureRequest) -> Callable[..., Rig]:
+    """Return what makes a rig of a kind; the network is built for the first one that needs it."""
 
+    def made(kind: str, **options: int) -> Rig:
+        if kind == "fake":
+            return FakeRig()
+        if shutil.which(GOBGPD[kind]) is None:
+            pytest.skip(f"gobgpd {kind} is not at {GOBGPD[kind]}: 'make test' puts it there")
+        return GobgpRig(request.getfixturevalue("net"), kind, **options)
 
-def make(kind: str, request: pytest.FixtureRequest, **options: int) -> Rig:
-    if kind == "fake":
-        return FakeRig()
-    _require(kind)
-    return GobgpRig(request.getfixturevalue("net"), kind, **options)
+    return made
 
 
 @pytest_asyncio.fixture(params=KINDS, loop_scope="module")
-async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+async def rig(request: pytest.FixtureRequest, make: Callable[..., Rig]) -> AsyncIterator[Rig]:
     """An engine whose daemon nobody has used yet."""
-    made = make(request.param, request)
+    made = make(request.param)
     yield made
     await made.close()
 
 
 @pytest_asyncio.fixture(params=KINDS[1:], loop_scope="module")
-async def real(request: pytest.FixtureRequest) -> AsyncIterator[GobgpRig]:
+async def real(request: pytest.FixtureRequest, make: Callable[..., Rig]) -> AsyncIterator[GobgpRig]:
     """A gobgpd that nobody has used yet."""
-    made = make(request.param, request)
+    made = make(request.param)
     assert isinstance(made, GobgpRig)
     yield made
     await made.close()
 
 
 @pytest_asyncio.fixture(params=KINDS, scope="module", loop_scope="module")
-async def standing_rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+async def standing_rig(request: pytest.FixtureRequest, make: Callable[..., Rig]) -> AsyncIterator[Rig]:
     """An engine with sessions to both routers, shared by tests that leave them up: version 3 needs 9 s for one."""
     options = {} if request.param == "fake" else {"role": STANDING}
-    made = make(request.param, request, **options)
+    made = make(request.param, **options)
     await made.start()
     neighbors = [made.neighbor(router) for router in ROUTERS]
     for neighbor in neighbors:
@@ -75,8 +77,6 @@ async def standing_rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
 async def standing(standing_rig: Rig) -> AsyncIterator[Rig]:
     """The same, and every test leaves it with both sessions and no path."""
     yield standing_rig
-    for router in ROUTERS:
-        standing_rig.session(router)
     observed = await standing_rig.engine.observe()
     await standing_rig.engine.withdraw(list(observed.paths.values()))
     for router in ROUTERS:

@@ -174,6 +174,8 @@ class Daemon:
     def freeze(self) -> None:
         assert self._process is not None
         self._process.signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{self._process.pid}/stat")
+        wait_until("gobgpd to stand still", lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", deadline=5)
 
     def thaw(self) -> None:
         assert self._process is not None

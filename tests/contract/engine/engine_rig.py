@@ -114,7 +114,7 @@ class Rig(ABC):
 
     @abstractmethod
     def routes(self, router: IPAddress) -> Mapping[str, str]:
-        """Return the routes that a router has from us: prefix to next hop."""
+        """Return the routes that a router has from the session that is up: prefix to next hop."""
 
     @abstractmethod
     def updates(self, router: IPAddress) -> int:
@@ -225,7 +225,7 @@ class GobgpRig(Rig):
         return {
             prefix: next(hop["ip"] for hop in route["nexthops"] if hop.get("scope") != "link-local")
             for prefix, route in seen.items()
-            if not route.get("removed")
+            if not route.get("removed") and not route.get("stale")
         }
 
     def updates(self, router: IPAddress) -> int:

@@ -150,7 +150,7 @@ class TestInterruptions:
         real.daemon.kill()
 
         await eventually("the session to end", lambda: real.session(R1), lambda session: session is None)
-        assert set(real.routes(R1)) == {str(p.prefix) for p in FOUR}
+        assert set(real.network.routers[R1].routes(real.local)) == {str(p.prefix) for p in FOUR}
         assert real.ceases(R1) == ceases
 
 
@@ -172,7 +172,7 @@ class TestScale:
             nonlocal longest
             while True:
                 before = loop.time()
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
                 longest = max(longest, loop.time() - before)
 
         desired = real.desired([real.neighbor(R1)], many)
@@ -186,7 +186,7 @@ class TestScale:
 
         assert await real.engine.path_count() == count
         assert observed.paths == desired.paths
-        # Half a second and 10 ms on an idle machine of two cores; bounds that a busy one keeps as well.
+        # Half a second and 15 ms on an idle machine of two cores; bounds that a busy one keeps as well.
         assert announced < 10
         assert longest < 0.5
 
