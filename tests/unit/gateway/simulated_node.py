@@ -79,6 +79,7 @@ class Node(Kernel):
         self._watch_at: float = 0.0
         self._everything = False
         self._busy = False
+        self._on_disk: NeighborhoodSeen | None = None
 
     @property
     def running(self) -> bool:
@@ -101,6 +102,8 @@ class Node(Kernel):
         self.machine = Gateway(self.name, f"machine-{self.name}", world.timings, random.Random(world.rng.random()))  # noqa: S311 (a simulation)
         world.log(self.name, "process starts")
         self._post(self.interfaces())
+        if self._on_disk is not None:
+            self._post(self._on_disk)
         clock.after(world.rng.uniform(0.01, 0.05), self._list, self.boot)
         clock.after(world.rng.uniform(0.01, 0.2), self._heartbeat, self.boot)
 
@@ -126,7 +129,8 @@ class Node(Kernel):
         self.tell_node()
         routers = tuple(address for router in self.world.routers for address in router.addresses)
         others = tuple(node.own for node in self.world.nodes if node is not self)
-        self._post(NeighborhoodSeen(routers, others, self.world.graceful_restart))
+        self._on_disk = NeighborhoodSeen(routers, others, self.world.graceful_restart)
+        self._post(self._on_disk)
         self._post(ListsSeen(True))
 
     def tell_node(self) -> None:
@@ -172,6 +176,10 @@ class Node(Kernel):
         for action, event, boot in late:
             self._answer(action, event, boot)
         self._post(Tick())
+
+    def tell(self, event: Event) -> None:
+        """Tell the gateway something, as its shell would."""
+        self._post(event)
 
     def _post(self, event: Event) -> None:
         self._inbox.append(event)
@@ -326,11 +334,6 @@ class Node(Kernel):
         """Tell which store answers."""
         if self.machine is not None and not self.link.broken:
             self._post(StoreIdentitySeen(foreign, "the store was replaced" if foreign else ""))
-
-    def list_group(self) -> None:
-        """Tell the group, after it was changed."""
-        if self.machine is not None and not self.link.broken:
-            self._post(GroupSeen(self.world.group))
 
     # --- what its machine goes through
 

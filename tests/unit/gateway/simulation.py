@@ -175,7 +175,7 @@ class World:
         """Let time pass."""
         self.clock.run_until(self.clock.now + seconds)
 
-    def run_until(self, condition: Callable[[], bool], limit: float, step: float = 0.01) -> float:
+    def run_until(self, condition: Callable[[], object], limit: float, step: float = 0.01) -> float:
         """Let time pass until something is so; return for how long that took; fail after ``limit`` seconds."""
         began = self.clock.now
         while not condition():

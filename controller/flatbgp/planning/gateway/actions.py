@@ -147,7 +147,7 @@ class Departure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AddressHeld:
-    """This node has the address: sessions may be opened from it."""
+    """Sessions may be opened from the address: this node has it now."""
 
     address: IPAddress
     interface: str
@@ -165,7 +165,7 @@ class WithdrawSessions:
 
 @dataclass(frozen=True, slots=True)
 class AddressLost:
-    """This node no longer has the address: delete its sessions in the daemon (their sockets are destroyed already)."""
+    """Delete the sessions of an address that this node no longer has; their sockets are destroyed already."""
 
     address: IPAddress
     departure: Departure

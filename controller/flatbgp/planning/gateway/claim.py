@@ -172,7 +172,7 @@ class Claims:
             self.attempt = None
 
     def gap(self) -> None:
-        """This process was stopped: probes that were to be spread over time prove nothing now."""
+        """Begin anew: this process was stopped, and probes that were to be spread over time prove nothing now."""
         if self.attempt is not None and self.attempt.sent_at is None:
             self.attempt = None
         self.contests.clear()
@@ -249,7 +249,7 @@ class Claims:
         """Write what was heard into the Lease, once, for whoever reads its status."""
         record, told = ctx.leases.get(address), f"{contest.mac} answers"
         content = record.content if record is not None else LeaseContent()
-        if content.probe != told and contest.noted != told:
+        if told not in {content.probe, contest.noted}:
             contest.noted = told
             ctx.swap(address, record, replace(content, probe=told), renew=False)
 
@@ -307,7 +307,7 @@ class Claims:
         )
 
     def read(self, address: IPAddress) -> None:
-        """The Lease was read: what it says has been taken over."""
+        """Go on with an address whose Lease has been read."""
         self.reading.discard(address)
 
     def read_failed(self, ctx: Context, address: IPAddress) -> None:

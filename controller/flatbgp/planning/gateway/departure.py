@@ -91,7 +91,7 @@ class Leave:
             yield self.again
 
     def withdrawn(self, ctx: Context) -> None:
-        """Routes are withdrawn, and the Cease has left."""
+        """Go on: routes are withdrawn, and the Cease has left."""
         if self.stage is Stage.WITHDRAWING:
             self.take_off(ctx)
 
@@ -101,7 +101,7 @@ class Leave:
         ctx.emit(RemoveAddress(self.address))
 
     def removed(self, ctx: Context, event: AddressRemoved) -> None:
-        """The address is off: give the Lease up, then the sessions."""
+        """Give the Lease up, then the sessions, once the address is off."""
         if self.stage is not Stage.REMOVING:
             return
         if event.error:
@@ -151,11 +151,11 @@ class Leave:
             self.release(ctx)
 
     def read_failed(self, ctx: Context) -> None:
-        """The store doesn't answer: try again later."""
+        """Try again later: the store doesn't answer."""
         self.reading = False
         self.again = ctx.now + RELEASE_AGAIN
 
     def seen(self) -> None:
-        """The Lease is no longer ours: nothing is left to do."""
+        """Be done: the Lease is no longer ours."""
         if self.stage is Stage.RELEASING:
             self.stage = Stage.DONE

@@ -119,7 +119,7 @@ class StoreIdentitySeen:
 
 @dataclass(frozen=True, slots=True)
 class NodeSeen:
-    """This node's own Node object, and its InternalIPs."""
+    """The own Node object of this node, and its InternalIPs."""
 
     exists: bool
     deleting: bool = False

@@ -46,14 +46,9 @@ class SubnetEvidence:
         return routers + (others + others)[start : start + ASK_NODES]
 
     def urgent(self, now: float, facts: Facts) -> bool:
-        """Whether to ask at the quicker pace: an answer is overdue (any, or a router's), but not for long yet."""
-        overdue = [now - max(self.heard_at, self.asking_since)]
-        if facts.routers(self.place.subnet):
-            overdue.append(now - max(self.router_at, self.asking_since))
-        fresh = now - self.heard_at <= ASK
-        return any((ASK if fresh else 0.0) < late < ASK_VAINLY for late in overdue) or (
-            not fresh and self.heard_at >= self.asking_since
-        )
+        """Whether to ask at the quicker pace: an answer is overdue (anybody's, or a router's), but not for long."""
+        awaited = (self.heard_at, self.router_at) if facts.routers(self.place.subnet) else (self.heard_at,)
+        return any(now - at > ASK and now - max(at, self.asking_since) < ASK_VAINLY for at in awaited)
 
 
 class Evidence:
@@ -79,7 +74,7 @@ class Evidence:
         known.grace_until = max(known.grace_until, now + seconds)
 
     def gap(self, now: float) -> None:
-        """This process was stopped: ask at once, and allow some time for an answer."""
+        """Ask at once after a stop of this process, and allow some time for an answer."""
         for subnet in self._subnets.values():
             subnet.grace_until = now + GAP_GRACE
             subnet.next_question = now

@@ -41,8 +41,8 @@ class Hold:
 
     ``deadline`` is until when it may be on the interface: a Lease's duration after the last confirmed renewal was
     sent. ``expires`` is when the kernel takes it off (``None``: it is not on). In an ``outage`` the store does not
-    answer for this Lease, and the deadline is made anew as long as the LAN works. ``keep_wish``: another node's wish for
-    the address will be granted, so it stays in the Lease.
+    answer for this Lease, and the deadline is made anew as long as the LAN works. ``keep_wish``: another node's wish
+    for the address will be granted, so it stays in the Lease.
     """
 
     address: IPAddress
@@ -184,7 +184,7 @@ class Hold:
         self.next_renewal = ctx.now + ctx.timings.renewal
 
     def doubted(self, ctx: Context) -> None:
-        """The watch shows another holder: ask the store itself before believing it."""
+        """Ask the store itself before believing a watch that shows another holder."""
         if not self.reading and self.sent_at is None:
             self.reading = True
             ctx.read(self.address)
@@ -234,13 +234,13 @@ class Hold:
             self._let_go("its Lease ran out before it was on the interface")
 
     def present(self, ctx: Context) -> None:
-        """The address is (again) on the interface: say so to the LAN and to the sessions."""
+        """Say to the LAN and to the sessions that the address is (again) on the interface."""
         self.since = ctx.now
         self._announcements = [ctx.now + each for each in ANNOUNCEMENTS]
         ctx.emit(AddressHeld(self.address, self.place.interface))
 
     def missing(self, ctx: Context) -> None:
-        """Something else on this host took the address away."""
+        """Note that something else on this host took the address away."""
         self.expires = None
         if not self.outage:
             self.next_refresh = ctx.now
@@ -253,7 +253,7 @@ class Hold:
         ctx.emit(Announce(self.place.interface, self.address))
 
     def heard(self, ctx: Context, event: LanHeard) -> None:
-        """Another host speaks of our address."""
+        """Take it that another host speaks of our address."""
         if event.interface != self.place.interface:
             return
         if event.voice is Voice.PROBE:
@@ -277,7 +277,7 @@ class Hold:
             self.announce(ctx)
 
     def _confirmed_against_challenger(self, ctx: Context, sent_at: float) -> None:
-        """The store says that we are right, if it was asked after the conflict."""
+        """Defend the address: the store says that it is ours, if it was asked after the conflict."""
         if self.challenged_at is None or sent_at < self.challenged_at:
             self.next_renewal = ctx.now
             return

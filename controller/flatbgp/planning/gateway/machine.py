@@ -226,6 +226,7 @@ class Gateway:
         ctx.facts.failing = (event.error or "no answer") if event.outcome is SwapOutcome.UNKNOWN else None
         if event.outcome is SwapOutcome.CONFIRMED and not ctx.leases.is_echo(address, event.lease):
             ctx.leases.see(ctx.now, address, event.lease)
+        self._spread.swapped(ctx, event)
         if address in self._holds:
             self._holds[address].swapped(ctx, event)
         elif address in self._leaves:
@@ -271,7 +272,7 @@ class Gateway:
             hold.place = move_place(self._ctx, hold)
 
     def _stopped(self) -> None:
-        """This process was stopped for a while: what was heard before says little about now."""
+        """Begin anew after a stop of this process: what was heard before says little about now."""
         self._ctx.evidence.gap(self._ctx.now)
         self._ctx.facts.engine_since = self._ctx.now
         self._claims.gap()

@@ -80,12 +80,12 @@ def _contested(ctx: Context, address: IPAddress, contest: Contest) -> AddressSta
     if holder:
         return AddressStatus(
             AddressReason.HELD_BY_UNREACHABLE_NODE,
-            f"node {holder} no longer renews its Lease, but {contest.mac} still answers for the address, so nobody takes "
-            f"it: look at node {holder}, which is cut off from the store, or stop it",
+            f"node {holder} no longer renews its Lease, but {contest.mac} still answers for the address, so nobody "
+            f"takes it: look at node {holder}, which is cut off from the store, or stop it",
         )
     return AddressStatus(
         AddressReason.ADDRESS_CONFLICT,
-        f"a host that is no holder answers for it: {contest.mac} on {contest.interface}; take the address from that host",
+        f"a host that is no holder answers for it: {contest.mac} on {contest.interface}; take the address from it",
     )
 
 

@@ -8,13 +8,17 @@ from dataclasses import dataclass, replace
 
 from flatbgp.planning.gateway.claim import obstacle
 from flatbgp.planning.gateway.context import Context
+from flatbgp.planning.gateway.events import LeaseSwapped, SwapOutcome
 from flatbgp.planning.gateway.hold import Hold
 from flatbgp.planning.gateway.places import Place
 from flatbgp.planning.gateway.timings import EVIDENCE, ROUTER_STEADY, SPREAD_CHANCE, SPREAD_EVERY, SPREAD_SEEN
 from flatbgp.resources.ip import IPAddress
 
 _WISH_AGAIN = 5.0
-"""How long a wish that was not written (another node was faster) is left alone."""
+"""How long a wish is left alone once it was sent to the store."""
+
+_WISH_LOST = 0.1
+"""The same for a wish that met a renewal: not for long, and by chance a little longer, lest it meets the next one."""
 
 
 @dataclass(slots=True)
@@ -25,6 +29,7 @@ class Spread:
     uneven_since: float | None = None
     patience: float = SPREAD_SEEN
     quiet_until: float = 0.0
+    token: int = 0
     _surplus: tuple[IPAddress, ...] = ()
 
     # --- the holder's side
@@ -111,7 +116,12 @@ class Spread:
         record = ctx.leases.get(address)
         if record is not None and ctx.facts.foreign is None:
             self.quiet_until = ctx.now + _WISH_AGAIN
-            ctx.swap(address, record, replace(record.content, wanted_by=wanted_by), renew=False)
+            self.token = ctx.swap(address, record, replace(record.content, wanted_by=wanted_by), renew=False)
+
+    def swapped(self, ctx: Context, event: LeaseSwapped) -> None:
+        """Take the outcome of a wish."""
+        if event.token == self.token and event.outcome is SwapOutcome.CONFLICT:
+            self.quiet_until = ctx.now + _WISH_LOST * (1 + 3 * ctx.rng.random())
 
     @staticmethod
     def _find_surplus(ctx: Context) -> tuple[IPAddress, ...]:
