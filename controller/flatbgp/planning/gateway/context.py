@@ -10,7 +10,7 @@ from flatbgp.planning.gateway.facts import Facts
 from flatbgp.planning.gateway.leases import LeaseBook
 from flatbgp.planning.gateway.places import Place
 from flatbgp.planning.gateway.records import LeaseContent, LeaseRecord
-from flatbgp.planning.gateway.timings import Timings
+from flatbgp.planning.gateway.timings import Timings, next_beat
 from flatbgp.resources.ip import IPAddress
 
 
@@ -23,7 +23,10 @@ class Randomness(Protocol):
 
 @dataclass(slots=True)
 class Context:
-    """Who we are, what is known, what time it is (``now``), and what is to be done (``actions``)."""
+    """Who we are, what is known, what time it is (``now``), and what is to be done (``actions``).
+
+    ``phase`` shifts the grid of what is done again and again: each gateway of a machine has its own.
+    """
 
     node: str
     instance: str
@@ -36,6 +39,11 @@ class Context:
     actions: list[Action] = field(default_factory=list)
     last_token: int = 0
     held: Mapping[IPAddress, Place] = field(default_factory=dict)
+    phase: float = 0.0
+
+    def next_beat(self, period: float) -> float:
+        """Return the next time on a grid of this gateway's own, so that many addresses wake it as seldom as one."""
+        return next_beat(self.now, period, self.phase)
 
     def emit(self, action: Action) -> None:
         """Want something done."""

@@ -17,6 +17,7 @@ from flatbgp.planning.gateway.timings import (
     ASK_VAINLY,
     EVIDENCE,
     GAP_GRACE,
+    next_beat,
 )
 from flatbgp.resources.ip import IPAddress
 
@@ -99,7 +100,7 @@ class Evidence:
                 subnet.router_at = max(subnet.router_at, at)
         return news
 
-    def questions(self, now: float) -> Iterator[tuple[Place, tuple[IPAddress, ...]]]:
+    def questions(self, now: float, phase: float) -> Iterator[tuple[Place, tuple[IPAddress, ...]]]:
         """Yield whom to ask now, and where."""
         for subnet in self._subnets.values():
             if now < subnet.next_question:
@@ -109,7 +110,7 @@ class Evidence:
             targets = subnet.targets(self._facts)
             subnet.asked = {each: at for each, at in subnet.asked.items() if now - at <= EVIDENCE}
             subnet.asked.update(dict.fromkeys(targets, now))
-            subnet.next_question = now + (ASK_AGAIN if subnet.urgent(now, self._facts) else ASK)
+            subnet.next_question = now + ASK_AGAIN if subnet.urgent(now, self._facts) else next_beat(now, ASK, phase)
             if targets:
                 yield subnet.place, targets
 

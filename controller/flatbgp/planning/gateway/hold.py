@@ -208,7 +208,7 @@ class Hold:
     def _refresh(self, ctx: Context) -> None:
         """Set the lifetime anew from the deadline, which in an outage is made anew first."""
         now = ctx.now
-        self.next_refresh = now + REFRESH
+        self.next_refresh = ctx.next_beat(REFRESH)
         if self.outage and ctx.evidence.fresh(now, self.place):
             self.deadline = max(self.deadline, now + ctx.timings.lease)
         put = PutAddress(self.address, self.place.interface, self.deadline, self.expires, create=not self.outage)
@@ -217,7 +217,7 @@ class Hold:
 
     def begin(self, ctx: Context) -> None:
         """Put the address on the interface for the first time, past all sockets of an earlier session."""
-        self.next_refresh = ctx.now + REFRESH
+        self.next_refresh = ctx.next_beat(REFRESH)
         ctx.emit(PutAddress(self.address, self.place.interface, self.deadline, None, create=True, fresh=True))
 
     def put(self, ctx: Context, event: AddressPut) -> None:

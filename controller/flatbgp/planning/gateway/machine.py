@@ -39,7 +39,16 @@ from flatbgp.planning.gateway.records import same_but_renewed
 from flatbgp.planning.gateway.reporting import Reports
 from flatbgp.planning.gateway.spread import Spread
 from flatbgp.planning.gateway.status import AddressStatus
-from flatbgp.planning.gateway.timings import ENGINE_FRESH, GAP, INTEREST, MISSED_RENEWALS, RETRY_PUT, STOP, Timings
+from flatbgp.planning.gateway.timings import (
+    ENGINE_FRESH,
+    GAP,
+    INTEREST,
+    MISSED_RENEWALS,
+    REFRESH,
+    RETRY_PUT,
+    STOP,
+    Timings,
+)
 from flatbgp.resources.ip import IPAddress
 
 
@@ -60,6 +69,7 @@ class Gateway:
         facts = Facts(interface)
         leases = LeaseBook((node, instance), timings.lease)
         self._ctx = Context(node, instance, timings, rng, facts, Evidence(facts), leases)
+        self._ctx.phase = rng.random() * REFRESH
         self._holds: dict[IPAddress, Hold] = {}
         self._leaves: dict[IPAddress, Leave] = {}
         self._claims = Claims()
@@ -299,7 +309,7 @@ class Gateway:
         self._claims.advance(ctx, self._candidates())
         self._spread.wish(ctx)
         self._leftovers.delete_leases(ctx)
-        for place, targets in ctx.evidence.questions(ctx.now):
+        for place, targets in ctx.evidence.questions(ctx.now, ctx.phase):
             ctx.emit(AskLan(place.interface, targets))
         self._finish()
         self._report()

@@ -142,6 +142,11 @@ DEFAULT: Final = Timings()
 FAST: Final = Timings(lease=2, renewal=0.5)
 
 
+def next_beat(now: float, period: float, phase: float) -> float:
+    """Return the first time after ``now`` that is ``phase`` and a multiple of ``period``."""
+    return phase + (math.floor((now - phase) / period) + 1) * period
+
+
 def contradictions(timings: Timings) -> tuple[str, ...]:
     """Return what cannot be in these timings, each with its arithmetic; empty if they are sound."""
     found: list[str] = []
