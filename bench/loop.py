@@ -12,15 +12,16 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
-from pathlib import Path
+from ipaddress import ip_address, ip_network
+from pathlib import Path as FilePath
 from typing import Any
 
 import structlog
 from figures import Figures, note
 
 from flatbgp.engine.fake import FakeEngine
-from flatbgp.host.fake import FakeHost, FakeLan
+from flatbgp.engine.model import Path
+from flatbgp.host.fake import FakeHost, FakeLan, Station
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
 from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.flatipmode import FLAT_IP_MODE
@@ -37,6 +38,7 @@ from flatbgp.store.url import open_store
 
 NODES = 5000
 RUNS = 5
+_AT_ONCE = 500
 _BEAT_SECONDS = 0.002
 _QUIET_SECONDS = 2.0
 _DEADLINE_SECONDS = 60.0
@@ -101,9 +103,11 @@ _CHANGES = {"Nodes": _nodes, "routes": _routes}
 
 
 async def _write(url: str, manifests: list[Manifest]) -> None:
+    """Write in portions: on a busy machine one transaction for all is an outage to everybody else who writes."""
     store = open_store(url)
     try:
-        await store.apply(manifests)
+        for start in range(0, len(manifests), _AT_ONCE):
+            await store.apply(manifests[start : start + _AT_ONCE])
     finally:
         await store.close()
 
@@ -138,14 +142,14 @@ async def _watched(figures: Figures, what: str) -> AsyncIterator[None]:
 
 async def _until_settled(engine: FakeEngine, run: int) -> None:
     """Wait until the daemon in memory has the last route of a run."""
-    prefix, hop = _pods(NODES - 1)[0], _addresses(NODES - 1, run)[0]
-    wanted = f"announce {prefix} via {hop}"
+    prefix, hop = ip_network(_pods(NODES - 1)[0]), ip_address(_addresses(NODES - 1, run)[0])
+    wanted = Path(prefix, hop)
     async with asyncio.timeout(_DEADLINE_SECONDS):
-        while wanted not in engine.heard[_ROUTERS[0]][-3 * NODES :]:  # noqa: ASYNC110 - a daemon sends no event for it
+        while (await engine.observe()).paths.get(prefix) != wanted:  # noqa: ASYNC110 - a daemon sends no event for it
             await asyncio.sleep(0.1)
 
 
-async def _measure(url: str, directory: Path, figures: Figures) -> None:
+async def _measure(url: str, directory: FilePath, figures: Figures) -> None:
     await _write(url, _configuration())
     options = SpeakerOptions(
         store=url,
@@ -163,8 +167,9 @@ async def _measure(url: str, directory: Path, figures: Figures) -> None:
         instance="bench",
         report_interval=10.0,
     )
-    store, engine = open_store(url), FakeEngine()
-    host = FakeHost(FakeLan(), "02:00:00:00:00:01", ["10.0.1.11/24", "2001:db8::11/64"])
+    store, engine, lan = open_store(url), FakeEngine(), FakeLan()
+    lan.attach(Station("02:00:00:00:00:fe", set(_ROUTERS)))  # a claimant first makes sure that it hears somebody
+    host = FakeHost(lan, "02:00:00:00:00:01", ["10.0.1.11/24", "2001:db8::11/64"])
     runtime = Runtime(structlog.stdlib.get_logger())
     speaker = Speaker(options, runtime, store, host, engine, Memory.of(directory, url, "node-01"), "bench")
     work = asyncio.create_task(speaker.run())
@@ -172,8 +177,6 @@ async def _measure(url: str, directory: Path, figures: Figures) -> None:
         async with asyncio.timeout(_DEADLINE_SECONDS):
             while sum(call.startswith("add ") for call in engine.calls) < len(_ROUTERS):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
-        for router in _ROUTERS:
-            engine.establish(router)
         for run in range(RUNS + 1):
             samples = figures if run else {}  # the first run creates what the others change
             async with _watched(samples, f"{NODES} Nodes change"):
@@ -184,6 +187,8 @@ async def _measure(url: str, directory: Path, figures: Figures) -> None:
                 await _until_settled(engine, run)
                 await asyncio.sleep(_QUIET_SECONDS)
     finally:
+        if work.done():
+            work.result()
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
         await host.close()

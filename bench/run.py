@@ -51,14 +51,17 @@ def main() -> None:
     if unknown := [part for part in options.parts if part not in names]:
         parser.error(f"there is no part {unknown[0]}; there are {', '.join(names)}")
     measured: dict[str, Figures] = {}
-    for name, measure in _parts(options.failovers, options.changes).items():
-        if options.parts and name not in options.parts:
-            continue
-        print(f"--- {name} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs)", flush=True)
-        measured[name] = measure()
-        for figure, samples in measured[name].items():
-            print(line(figure, samples), flush=True)
-    print(f"every sample: {keep(measured)}")
+    try:
+        for name, measure in _parts(options.failovers, options.changes).items():
+            if options.parts and name not in options.parts:
+                continue
+            print(f"--- {name} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs)", flush=True)
+            measured[name] = measure()
+            for figure, samples in measured[name].items():
+                print(line(figure, samples), flush=True)
+    finally:
+        if measured:
+            print(f"every sample: {keep(measured)}")
 
 
 if __name__ == "__main__":

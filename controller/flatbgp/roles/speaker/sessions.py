@@ -43,25 +43,38 @@ class RouteTable:
     and the controller adds the new route before it deletes the old one.
     """
 
-    _known: dict[Key, tuple[str, Path | None]] = field(default_factory=dict)
     paths: Mapping[IPNetwork, Path] = field(default_factory=dict)
+    _routes: Mapping[Key, Route] = field(default_factory=dict)
+    _path_of: dict[Key, Path] = field(default_factory=dict)
+    _claims: dict[IPNetwork, tuple[Key, ...]] = field(default_factory=dict)
 
     def update(self, routes: Mapping[Key, Route]) -> None:
-        """Take the objects as they are now."""
-        known: dict[Key, tuple[str, Path | None]] = {}
-        chosen: dict[IPNetwork, tuple[Route, Path]] = {}
-        for key, route in routes.items():
-            before = self._known.get(key)
-            if before is None or before[0] != route.meta.resource_version:
-                before = (route.meta.resource_version, _path(route))
-            known[key] = before
-            path = before[1]
-            if path is not None:
-                rival = chosen.get(path.prefix)
-                if rival is None or _age(rival[0]) < _age(route):
-                    chosen[path.prefix] = (route, path)
-        self._known = known
-        self.paths = {prefix: path for prefix, (_, path) in chosen.items()}
+        """Take the objects as they are now; the time it takes grows with what changed, hardly with what is there."""
+        before, self._routes = self._routes, dict(routes)
+        changed = [key for key, route in routes.items() if before.get(key) is not route]
+        changed += [key for key in before if key not in routes]
+        if not changed:
+            return
+        touched: set[IPNetwork] = set()
+        for key in changed:
+            route = routes.get(key)
+            old, new = self._path_of.pop(key, None), _path(route) if route is not None else None
+            if old is not None:
+                self._claims[old.prefix] = tuple(each for each in self._claims[old.prefix] if each != key)
+                touched.add(old.prefix)
+            if new is not None:
+                self._path_of[key] = old if old is not None and old == new else new
+                self._claims[new.prefix] = (*self._claims.get(new.prefix, ()), key)
+                touched.add(new.prefix)
+        paths = dict(self.paths)  # whoever plans from the old ones keeps them
+        for prefix in touched:
+            claimants = self._claims[prefix]
+            if claimants:
+                paths[prefix] = self._path_of[max(claimants, key=lambda key: _age(routes[key]))]
+            else:
+                del self._claims[prefix]
+                paths.pop(prefix, None)
+        self.paths = paths
 
 
 def _age(route: Route) -> tuple[datetime, Key]:

@@ -31,6 +31,7 @@ from flatbgp.roles.speaker.gateway import GatewayLoop, interfaces_seen
 from flatbgp.roles.speaker.identity import learn_identity
 from flatbgp.roles.speaker.memory import Memory
 from flatbgp.roles.speaker.reports import Report, Reporter
+from flatbgp.roles.speaker.sessions import Route as RouteObject
 from flatbgp.roles.speaker.sessions import RouteTable, Sight, neighbors, report, router_id
 from flatbgp.roles.speaker.wire import Pair, WireRecord
 from flatbgp.store.cache import CacheSet
@@ -41,6 +42,9 @@ HAND_OVER_SECONDS = 3.0
 """How long an orderly end may take; the gateway itself is done within 2 s."""
 
 _OUTAGES = {AddressReason.STORE_UNREACHABLE, AddressReason.STORE_REPLACED}
+IN_A_THREAD = 500
+"""From so many routes on, to take them may last milliseconds."""
+
 _REMEMBER_SECONDS = 2.0
 _BUSY_SECONDS = 1.0
 
@@ -161,15 +165,15 @@ class Speaker:
 
     async def _step(self) -> float | None:
         """Plan this node's sessions and tell the daemon; return when time alone changes the plan."""
+        if self._routes_stale and self.caches.complete:
+            self._routes_stale = False
+            await self._take_routes(self.caches.routes())
         now = self.host.now()
         self._see_leases(now)
         held = frozenset(self.gateway.machine.held)
         if not self.caches.complete:
             self._want_while_blind(held)
             return next_vacancy(self._sightings, now)
-        if self._routes_stale:
-            self._routes_stale = False
-            self._table.update(self.caches.routes())
         config, secrets = self.caches.configuration(), self.caches.secrets()
         holding = self._corrected(holdings(config.floating_ips, self._sightings, now, self._began), held)
         self._plan = plan_sessions(config, holding, self._established(), secrets)
@@ -194,6 +198,13 @@ class Speaker:
             replace(holding, node=own, vacant_for=None, held_before=True) if holding.address in held else holding
             for holding in seen
         )
+
+    async def _take_routes(self, routes: Mapping[Key, RouteObject]) -> None:
+        """Take the routes as they are now: many in a thread, since the loop that renews the addresses is this one."""
+        if len(routes) < IN_A_THREAD:
+            self._table.update(routes)
+        else:
+            await asyncio.to_thread(self._table.update, routes)
 
     def _see_leases(self, now: float) -> None:
         """Count the age of Leases, except while renewals cannot be seen or written: an outage alone moves nothing."""
