@@ -266,7 +266,7 @@ class FakeEngine:
         return Family.of(prefix) in self._sessions[address].families
 
     def _tell(self, address: IPAddress, prefix: IPNetwork) -> None:
-        if self._reaches(prefix, address):
+        if self._sessions[address].state is SessionState.ESTABLISHED and self._reaches(prefix, address):
             self._hear(address, f"announce {prefix} via {self._paths[prefix].next_hop}", established=True)
 
     def _hear(self, address: IPAddress, what: str, *, established: bool = False) -> None:

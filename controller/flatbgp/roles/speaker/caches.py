@@ -42,6 +42,7 @@ class Caches:
     _good: dict[str, Mapping[Key, Resource[Any, Any]]] = field(default_factory=dict)
     _full: dict[str, Cache[Any, Any]] = field(default_factory=dict)
     _addresses: dict[str, tuple[IPAddress, ...]] = field(default_factory=dict)
+    _others: tuple[IPAddress, ...] | None = None
     _told: dict[type, events.Event] = field(default_factory=dict)
     _groups: Cache[Any, Any] = field(init=False)
     _leases: Cache[Any, Any] = field(init=False)
@@ -128,13 +129,15 @@ class Caches:
             }
             self._full["node"].subscribe(self._nodes_changed)
             self._full["route"].subscribe(lambda _: self.routes_changed())
-            for name in ("peer", "mode", "secret", "route", "session"):
+            for name in ("peer", "mode", "secret"):
                 self._full[name].subscribe(lambda _: self._configuration_changed())
+            for name in ("route", "session"):
+                self._full[name].subscribe(lambda _: self._others_changed())
         elif not wanted and self._full:
             for cache in self._full.values():
                 self.group.stop(cache)
             self._full = {}
-            self._addresses = {}
+            self._addresses, self._others = {}, None
             self._told.pop(events.NodeSeen, None)
             self._tell(events.ListsSeen(complete=False))
             self.routes_changed()
@@ -162,11 +165,19 @@ class Caches:
             self.post(events.StoreAnswered())
         self.changed()
 
+    def _others_changed(self) -> None:
+        """Take changes of objects that the gateway does not ask about, but waits for until they are listed."""
+        if self._told.get(events.ListsSeen) == events.ListsSeen(complete=True):
+            self.changed()
+        else:
+            self._configuration_changed()
+
     def _configuration_changed(self) -> None:
         config = self.configuration()
         if self._groups.synced:
             self._tell(events.GroupSeen(config.floating_ips))
         if self.complete:
+            everyone = [spec for _, spec in config.peers]  # a selector that matches none must not make the LAN silent
             selected = [
                 spec
                 for peer, spec in config.peers
@@ -176,18 +187,24 @@ class Caches:
             ]
             self._tell(
                 events.NeighborhoodSeen(
-                    routers=tuple(sorted({spec.peer_ip for spec in selected}, key=_order)),
-                    nodes=tuple(
-                        address
-                        for name, addresses in sorted(self._addresses.items())
-                        if name != self.node
-                        for address in addresses
-                    ),
+                    routers=tuple(sorted({spec.peer_ip for spec in selected or everyone}, key=_order)),
+                    nodes=self._other_nodes(),
                     graceful_restart=all(spec.graceful_restart.enabled for spec in selected),
                 )
             )
             self._tell(events.ListsSeen(complete=True))
         self.changed()
+
+    def _other_nodes(self) -> tuple[IPAddress, ...]:
+        """Return the addresses of all other nodes, the same tuple until one changes: there may be thousands."""
+        if self._others is None:
+            self._others = tuple(
+                address
+                for name, addresses in sorted(self._addresses.items())
+                if name != self.node
+                for address in addresses
+            )
+        return self._others
 
     def _nodes_changed(self, deltas: Sequence[Delta[NodeSpec, NodeStatus]]) -> None:
         """Take changes of Nodes; a kubelet's heartbeat, which changes no address, ends here."""
@@ -198,7 +215,8 @@ class Caches:
             if delta.after is not None:
                 found = (address_of(delta.after.status, family) for family in Family)
                 after = self._addresses[delta.key.name] = tuple(address for address in found if address is not None)
-            moved = moved or before != after
+            if before != after:
+                moved, self._others = True, None
         cache = self._full["node"]
         if cache.synced:
             self._tell(_node_seen(cache.items.get(Key("", self.node)), self._addresses.get(self.node, ())))
