@@ -1,5 +1,7 @@
 """The guide's example as the lab's default, and what a person can try in a lab that runs."""
 
+import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,17 +25,17 @@ def example() -> Path:
 
 def what_to_try(lab: Lab, pods: Mapping[str, tuple[IPAddress, ...]]) -> str:
     """Return commands for looking around in a lab that has just come up."""
-    user, admin = lab.stores.user, lab.stores.admin
     router = lab.topology.routers[0].name
-    lines = [
-        "The lab is up; its BGP sessions will be within about 15 seconds. Things to try:",
-        "",
+    lines = ["The lab is up; its BGP sessions will be within about 15 seconds. Things to try:", ""]
+    if shutil.which("flatbgp") is None:
+        lines.append(f"  export PATH={Path(sys.executable).parent}:$PATH")
+    lines += [
         "  flatbgp lab status",
-        f"  export FLATBGP_STORE={user}        # the user cluster; the admin cluster is {admin}",
+        f"  export FLATBGP_STORE={lab.stores.user}        # the user cluster (admin cluster: {lab.stores.admin})",
         "  flatbgp get bgpsessions -A -w",
         "  flatbgp get bgpadvertisedroutes -A",
         "  flatbgp describe networkgatewaygroup default -n kube-system",
-        f"  vtysh --vty_socket {lab.directory / router}        # {router}'s own view: show bgp summary, show bgp",
+        f"  vtysh --vty_socket {lab.directory / router} -c 'show bgp'        # {router}'s own view",
     ]
     if len(pods) > 1:
         here, there = tuple(pods)[:2]
