@@ -57,6 +57,7 @@ class TestExits:
 
         await real.engine.remove_neighbor(R1, Exit.REMOVAL)
 
+        await eventually("it to be caught", lambda: sent(capture, real.local, MessageType.NOTIFICATION))
         [notification] = sent(capture, real.local, MessageType.NOTIFICATION)
         assert notification.destination == R1
         assert notification.body[:2] == bytes([6, 2])  # Cease, Administrative Shutdown (RFC 4486)
@@ -84,6 +85,7 @@ class TestExits:
         router = real.network.routers[R1]
         router.process.vty.execute(f"clear bgp ipv4 unicast {real.local} soft in")
         await eventually("the router to find out", lambda: router.session(real.local), lambda session: session is None)
+        await eventually("its question to be caught", lambda: capture.messages(MessageType.ROUTE_REFRESH))
 
         assert len(sent(capture, real.local)) == said
         assert set(router.routes(real.local)) == {str(p.prefix) for p in FOUR}
@@ -134,6 +136,7 @@ class TestTransport:
         await real.reach(real.desired([real.neighbor(R1, multihop=False)], FOUR))
         await real.up(R1)
 
+        await eventually("packets", lambda: _lifetimes(real, capture))
         assert _lifetimes(real, capture) == {1}
 
     async def test_s6_a_wrong_asn_is_told_by_counters_and_heals_within_15_s(self, real: GobgpRig) -> None:
@@ -196,6 +199,7 @@ class TestGracefulRestart:
         await real.reach(real.desired([real.neighbor(R1)], FOUR))
         await real.up(R1)
 
+        await eventually("it to be caught", lambda: sent(capture, real.local, MessageType.OPEN))
         assert _lifetimes(real, capture) == {255}  # s10: any number of hops
         [opened] = sent(capture, real.local, MessageType.OPEN)
 
