@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from storedocs import NAMESPACE, manifest, node, peer
 
@@ -65,6 +66,11 @@ async def write_once(path: str, name: str) -> None:
 
 async def write_as(path: str, user: str, group: str, name: str) -> None:
     """Become another user, then write one Node; keep the store open until standard input ends."""
+    # All code is loaded by use first: the interpreter's own files may be closed to the other user.
+    with TemporaryDirectory() as scratch:
+        store = open_store(f"sqlite:{scratch}/first.db")
+        await store.apply([manifest(NODE, node(name))])
+        await store.close()
     os.setgroups([])
     os.setgid(int(group))
     os.setuid(int(user))
