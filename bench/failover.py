@@ -43,7 +43,8 @@ def _fail(place: Cluster, figures: Figures) -> None:
     place.cut(dead, off=True)
     place.gobgpds[dead].kill()
     place.speaker(dead).kill()
-    taken, flushed = None, False
+    taken: float | None = None
+    flushed = False
 
     def established() -> bool:
         nonlocal taken, flushed

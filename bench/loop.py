@@ -37,7 +37,7 @@ from flatbgp.roles.speaker.speaker import Speaker
 from flatbgp.store.url import open_store
 
 NODES = 5000
-RUNS = 5
+RUNS = 3
 _AT_ONCE = 500
 _BEAT_SECONDS = 0.002
 _QUIET_SECONDS = 2.0
@@ -200,7 +200,7 @@ def measure() -> Figures:
     figures: Figures = {}
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     with tempfile.TemporaryDirectory(prefix="flatbgp-bench-") as directory:
-        asyncio.run(_measure(f"sqlite:{directory}/store.db", Path(directory), figures))
+        asyncio.run(_measure(f"sqlite:{directory}/store.db", FilePath(directory), figures))
     return figures
 
 
