@@ -5,6 +5,7 @@ With CI=true nothing may be left out: a skipped test is a failed one. Arguments 
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -77,6 +78,8 @@ def build_gobgpd() -> str | None:
 
 def main(arguments: list[str]) -> int:
     """Run all steps, whatever fails on the way, and return the exit status."""
+    # A shell starts background jobs with Ctrl-C ignored, and their children inherit that: tests of Ctrl-C would hang.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     ci = os.environ.get("CI") == "true"
     tally = Tally()

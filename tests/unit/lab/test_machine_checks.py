@@ -39,5 +39,5 @@ def test_a_failed_command_is_an_error_with_its_own_message() -> None:
 
 
 def test_a_command_that_hangs_is_ended_by_its_deadline() -> None:
-    with pytest.raises(LabError, match="'sleep 60' did not end within 0.05 s"):
+    with pytest.raises(LabError, match=r"'sleep 60' did not end within 0\.05 s"):
         run(("sleep", "60"), deadline=0.05)
