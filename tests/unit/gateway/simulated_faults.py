@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from simulated_node import Node
+from simulated_store import Link
 from simulation import Host, World
 
 Breaking = Callable[[World, Node, float], None]
@@ -25,8 +26,8 @@ def kill(world: World, node: Node, seconds: float) -> None:
 
 
 def sigstop(world: World, node: Node, seconds: float) -> None:
-    """The speaker is stopped, and continued."""
-    node.freeze()
+    """The speaker is stopped (at times in the middle of a call), and continued."""
+    node.freeze(in_put=world.rng.random() < 0.3)
     world.clock.after(seconds, node.thaw)
 
 
@@ -88,8 +89,8 @@ def _outage(how: str) -> Breaking:
 
 def slow_store(world: World, node: Node, seconds: float) -> None:
     """The node's requests take up to seconds each way."""
-    usual, node.link.delay = node.link.delay, (0.05, world.rng.choice((0.3, 0.8, 2.0)))
-    world.clock.after(seconds, setattr, node.link, "delay", usual)
+    node.link.delay = (0.05, world.rng.choice((0.3, 0.8, 2.0)))
+    world.clock.after(seconds, setattr, node.link, "delay", Link().delay)
 
 
 def lost_answers(world: World, node: Node, seconds: float) -> None:

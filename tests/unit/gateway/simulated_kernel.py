@@ -32,13 +32,16 @@ class Kernel(Host):
     def suspended(self) -> bool:
         return self.suspended_at is not None
 
-    def put(self, action: PutAddress) -> float | None:
-        """Do as the host shell does; return until when the address is there."""
-        now = self.world.now
-        lifetime = action.lifetime(now)
+    def put(self, action: PutAddress, lifetime: int | None = None) -> float | None:
+        """Do as the host shell does; return until when the address is there.
+
+        ``lifetime`` was computed some time ago, when the process was stopped in between.
+        """
+        now, late = self.world.now, lifetime is not None
+        lifetime = action.lifetime(now) if lifetime is None else lifetime
         if not lifetime:
             return action.expires if action.expires is not None and action.expires > now else None
-        if now + lifetime > action.deadline - LIFETIME_MARGIN + 1e-6:
+        if now + lifetime > action.deadline - LIFETIME_MARGIN + 1e-6 and not late:
             self.world.violate("P1", f"{self.name} puts {action.address} for longer than its Lease")
         new = action.address not in self.addresses
         self.addresses.add(action.address)

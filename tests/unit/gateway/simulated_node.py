@@ -75,6 +75,9 @@ class Node(Kernel):
         self._inbox: deque[Event] = deque()
         self._late: deque[tuple[SwapLease | DeleteLease | ReadLease, Event, int]] = deque()
         self._pending: set[int] = set()
+        self._undone: deque[Action] = deque()
+        self._freeze_in_put = False
+        self._half_put: tuple[PutAddress, int] | None = None
         self._tick_at = -1.0
         self._watch_at: float = 0.0
         self._everything = False
@@ -98,6 +101,8 @@ class Node(Kernel):
         self._inbox.clear()
         self._late.clear()
         self._pending.clear()
+        self._undone.clear()
+        self._half_put, self._freeze_in_put = None, False
         self._tick_at, self._everything = -1.0, False
         self.machine = Gateway(self.name, f"machine-{self.name}", world.timings, random.Random(world.rng.random()))  # noqa: S311 (a simulation)
         world.log(self.name, "process starts")
@@ -149,24 +154,30 @@ class Node(Kernel):
         """End the speaker's process at once."""
         self.world.log(self.name, "process killed")
         self.machine = None
-        self.frozen = False
+        self.frozen = self._freeze_in_put = False
 
     def stop(self) -> None:
         """Send SIGTERM."""
         if self.machine is not None:
             self._post(StopRequested())
 
-    def freeze(self) -> None:
-        self.frozen = True
+    def freeze(self, *, in_put: bool = False) -> None:
+        """Stop the speaker, at once or in the middle of its next setting of a lifetime."""
+        self.frozen, self._freeze_in_put = not in_put, in_put
 
     def thaw(self) -> None:
         """Continue after a SIGSTOP; what is handled first, an event or the timer, is a matter of chance."""
-        self.frozen = False
+        self.frozen = self._freeze_in_put = False
         self._woken()
 
     def _woken(self) -> None:
         if self.machine is None:
             return
+        if self._half_put is not None:
+            (action, lifetime), self._half_put = self._half_put, None
+            valid_until = self.put(action, lifetime) if action.still_valid(self.world.now) else None
+            self._inbox.appendleft(AddressPut(action.address, valid_until))
+        self._do_all()
         late = list(self._late)
         self._late.clear()
         self.world.rng.shuffle(late)  # an answer that came in time may be seen after its time limit
@@ -205,15 +216,26 @@ class Node(Kernel):
         actions = machine.handle(self.world.now, event)
         if self.world.trace is not None and not isinstance(event, Tick | LanHeard | EngineAnswered):
             self.world.log(self.name, f"<- {event}")
-        for action in actions:
-            if self.world.trace is not None and not isinstance(action, AskLan):
-                self.world.log(self.name, f"-> {action}")
-            self.done.append(action)
-            self._do(action)
+        self._undone.extend(actions)
+        self._do_all()
         due = machine.next_deadline()
         if due is not None and due != self._tick_at:
             self._tick_at = due
             self.world.clock.at(due + self.world.rng.random() * 0.002, self._tick, due, self.boot)
+
+    def _do_all(self) -> None:
+        """Carry out what is wanted, in order; a stop in the middle of it leaves the rest for later."""
+        while self._undone and self.machine is not None:
+            action = self._undone.popleft()
+            if self.world.trace is not None and not isinstance(action, AskLan):
+                self.world.log(self.name, f"-> {action}")
+            self.done.append(action)
+            if isinstance(action, PutAddress) and self._freeze_in_put and action.lifetime(self.world.now):
+                self._half_put = (action, action.lifetime(self.world.now))
+                self._freeze_in_put, self.frozen = False, True
+                self.world.log(self.name, "stopped in the middle of the call")
+                return
+            self._do(action)
 
     def _tick(self, due: float, boot: int) -> None:
         if due == self._tick_at and boot == self.boot and self.running:

@@ -4,7 +4,7 @@ There is no other preemption: a healthy holder keeps what it has, also when the 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from flatbgp.planning.gateway.claim import obstacle
 from flatbgp.planning.gateway.context import Context
@@ -31,6 +31,7 @@ class Spread:
     quiet_until: float = 0.0
     token: int = 0
     _surplus: tuple[IPAddress, ...] = ()
+    _split_since: dict[IPAddress, float] = field(default_factory=dict)
 
     # --- the holder's side
 
@@ -64,9 +65,8 @@ class Spread:
                     yield due
         if self.quiet_until > ctx.now:
             yield self.quiet_until
-        for address in ctx.facts.group or ():
-            place = ctx.facts.place(address) if self._splits(ctx, address) else None
-            since = ctx.evidence.router_steady_since(ctx.now, place) if place is not None else None
+        for address in self._split_since:
+            since = self._alone_with_router_since(ctx, address)
             if since is not None and since + ROUTER_STEADY > ctx.now:
                 yield since + ROUTER_STEADY
 
@@ -89,6 +89,8 @@ class Spread:
         elif self.uneven_since is None:
             self.uneven_since = ctx.now
             self.patience = SPREAD_SEEN + ctx.rng.random() * SPREAD_CHANCE
+        split = [address for address in ctx.facts.group or () if self._splits(ctx, address)]
+        self._split_since = {address: self._split_since.get(address, ctx.now) for address in split}
         if ctx.now < self.quiet_until:
             return
         for address in ctx.facts.group or ():
@@ -152,10 +154,15 @@ class Spread:
             return False
         return bool(ctx.leases.live_holder(ctx.now, address))
 
+    def _alone_with_router_since(self, ctx: Context, address: IPAddress) -> float | None:
+        """Return since when this node has steadily heard a router while the holder did not; ``None``: it is not so.
+
+        Both at the same time: when a router dies, one node notices a moment before the other.
+        """
+        place, split_since = ctx.facts.place(address), self._split_since.get(address)
+        heard_since = ctx.evidence.router_steady_since(ctx.now, place) if place is not None else None
+        return max(split_since, heard_since) if split_since is not None and heard_since is not None else None
+
     def _split_cured_by_us(self, ctx: Context, address: IPAddress) -> bool:
-        """Whether this node has steadily heard a router that the holder doesn't hear."""
-        place = ctx.facts.place(address)
-        if place is None or not self._splits(ctx, address):
-            return False
-        since = ctx.evidence.router_steady_since(ctx.now, place)
+        since = self._alone_with_router_since(ctx, address)
         return since is not None and ctx.now - since >= ROUTER_STEADY and obstacle(ctx, address) is None
