@@ -68,7 +68,7 @@ class BGPPeerSpec:
     peer_asn: Annotated[ASN, Doc("The router's AS number.")]
     peer_ip: Annotated[HostAddress, Doc("The router's address, IPv4 or IPv6.")]
     sessions: Annotated[
-        int, Doc("From how many floating IPs sessions are opened, each held by another node."), Range(1, 256)
+        int, Doc("From how many floating IPs sessions are opened, each held by another node."), Range(1, 2**31 - 1)
     ] = 1
     ebgp_multihop: Annotated[bool, Doc("Whether the router may be more than one hop away (eBGP only).")] = True
     password_secret_ref: Annotated[
