@@ -36,7 +36,7 @@ EXAMPLES = {
 
 @pytest.mark.parametrize("version", ["3.10", "4.8"])
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_s1_s49_s53_each_example_reaches_its_sessions_and_exactly_its_routes(
+def test_s1_s49_s53_s63_each_example_reaches_its_sessions_and_exactly_its_routes(
     sandbox: Sandbox, name: str, version: str
 ) -> None:
     expected = EXAMPLES[name]
@@ -63,6 +63,17 @@ def test_s1_s49_s53_each_example_reaches_its_sessions_and_exactly_its_routes(
             assert set(routes.values()) == {frozenset([addresses[family]]) for addresses in nodes.values()}
         else:
             assert cluster.routes("router-1", family) == cluster.routes("router-2", family) == {}
+
+    advertised = {
+        (ip_network(each["spec"]["prefix"]), ip_address(each["spec"]["nextHop"]))
+        for each in cluster.objects("bgpadvertisedroutes").values()
+    }
+    assert advertised == {
+        (prefix, next_hop)
+        for family in Family
+        for prefix, next_hops in cluster.routes(family=family).items()
+        for next_hop in next_hops
+    }
 
     sessions = cluster.objects("bgpsessions")
     peers = ("10.0.1.254", f"10.0.{expected.rack}.254")

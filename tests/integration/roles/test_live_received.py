@@ -30,7 +30,7 @@ def cluster(module_sandbox: Sandbox) -> Cluster:
     return place
 
 
-def test_s57_what_a_router_announces_goes_nowhere(cluster: Cluster) -> None:
+def test_s57_s58_what_a_router_announces_goes_nowhere(cluster: Cluster) -> None:
     own = min(cluster.pod_cidrs()["node-01"])
     announced = ("0.0.0.0/0", "203.0.113.9/32", str(own))
     other = cluster.routes("router-2")
