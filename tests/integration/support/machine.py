@@ -33,7 +33,7 @@ class Machine:
 
     def command(self, *command: str) -> tuple[str, ...]:
         """Return ``command`` so that it runs on the machine."""
-        enter = ("nsenter", "--target", str(self._holder.pid), "--mount", f"--wdns={CHECKOUT}")
+        enter = ("nsenter", "--target", str(self._holder.pid), "--mount", "--root", f"--wdns={CHECKOUT}")
         return ("env", f"{_MARK}={self._name}", *enter, *command)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
