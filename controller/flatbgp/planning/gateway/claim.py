@@ -4,7 +4,7 @@ One claim at a time in a speaker. An address that answers is never taken; watchi
 keep the speaker from claiming others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from flatbgp.planning.gateway.actions import Probe
@@ -131,7 +131,7 @@ class Claims:
 
     # --- time
 
-    def advance(self, ctx: Context, candidates: Iterator[IPAddress]) -> None:
+    def advance(self, ctx: Context, candidates: Iterable[IPAddress]) -> None:
         """Go on with what is under way, and begin with what is due; ``candidates`` are not held and not leaving."""
         self._read_again(ctx)
         ready: dict[IPAddress, float] = {}

@@ -17,10 +17,12 @@ from flatbgp.planning.gateway.timings import (
     CONFLICTS,
     DEFENCE_INTERVAL,
     ENGINE_SILENT,
+    LATE,
     OWN_PROBE,
     OWN_PROBE_DOUBTFUL,
     OWN_PROBE_OUTAGE,
     REFRESH,
+    last_beat,
 )
 from flatbgp.resources.ip import IPAddress
 
@@ -77,6 +79,10 @@ class Hold:
         now = ctx.now
         if now >= self.next_renewal and self.sent_at is None and not self.reading:
             self._renew(ctx)
+        elif self._late(now):
+            self._lost_store(ctx, "no answer yet")
+            if self.letting_go is not None:
+                return
         if now >= self.next_refresh:
             self._refresh(ctx)
         if self.expires is None:
@@ -145,28 +151,37 @@ class Hold:
         self.token = ctx.swap(self.address, before, ctx.owned(self.place, wanted_by=wanted_by), renew=True)
         self.sent_at = ctx.now
 
-    def swapped(self, ctx: Context, event: LeaseSwapped) -> None:
-        """Take the outcome of a renewal."""
-        sent_at = self.sent_at
+    def swapped(self, ctx: Context, event: LeaseSwapped) -> bool:
+        """Take the outcome of a renewal; return whether it was just one more."""
+        sent_at, routine = self.sent_at, not self.outage and self.challenged_at is None
         if event.token != self.token or sent_at is None:
-            return
+            return False
         self.sent_at = None
         if event.outcome is SwapOutcome.CONFIRMED:
             self.deadline = max(self.deadline, sent_at + ctx.timings.lease)
-            self.next_renewal = sent_at + ctx.timings.renewal
+            self.next_renewal = self._renewal_after(ctx, sent_at)
             if self.outage:
                 self.outage = ""
                 self.next_probe = ctx.now + OWN_PROBE
             self._refresh(ctx)
             if self.challenged_at is not None:
                 self._confirmed_against_challenger(ctx, sent_at)
-        elif event.outcome is SwapOutcome.CONFLICT:
+            return routine
+        if event.outcome is SwapOutcome.CONFLICT:
             # No lost Lease yet: an annotation by a claimant is a conflict too.
             self.reading = True
             ctx.read(self.address)
         else:
             self._lost_store(ctx, event.error)
             self.next_renewal = max(ctx.now, sent_at + ctx.timings.renewal)
+        return False
+
+    @staticmethod
+    def _renewal_after(ctx: Context, sent_at: float) -> float:
+        """Return when to renew next: together with a refresh, a little earlier than asked for, if there is one."""
+        wanted = sent_at + ctx.timings.renewal
+        together = last_beat(wanted, REFRESH, ctx.phase)
+        return together if together > ctx.now else wanted
 
     def read(self, ctx: Context, record: LeaseRecord | None) -> None:
         """Take the Lease as the store has it now."""
@@ -188,6 +203,14 @@ class Hold:
         if not self.reading and self.sent_at is None:
             self.reading = True
             ctx.read(self.address)
+
+    def _late(self, now: float) -> bool:
+        """Whether the address is about to end while the store still keeps us waiting.
+
+        A slow answer may leave so little of the Lease that waiting for the next one to time out is too long.
+        """
+        waiting = (self.sent_at is not None or self.reading) and not self.outage
+        return waiting and self.expires is not None and now >= self.expires - LATE
 
     def _lost_store(self, ctx: Context, error: str) -> None:
         """Begin (or go on with) an outage; only with the address on, and before its deadline."""

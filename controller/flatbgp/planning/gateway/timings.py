@@ -12,6 +12,9 @@ LIFETIME_MARGIN: Final = 0.3
 REFRESH: Final = 0.25
 """Between two looks at whether an address's lifetime can be set anew: a finer grain than its whole seconds."""
 
+LATE: Final = 0.5
+"""A store that keeps us waiting until so shortly before the address ends is taken for one that does not answer."""
+
 MISSED_RENEWALS: Final = 2.5
 """A Lease unchanged for this many renewals has missed two (the half is for the watch): others get ready to claim."""
 
@@ -145,6 +148,11 @@ FAST: Final = Timings(lease=2, renewal=0.5)
 def next_beat(now: float, period: float, phase: float) -> float:
     """Return the first time after ``now`` that is ``phase`` and a multiple of ``period``."""
     return phase + (math.floor((now - phase) / period) + 1) * period
+
+
+def last_beat(at: float, period: float, phase: float) -> float:
+    """Return the last time, at most ``at``, that is ``phase`` and a multiple of ``period``."""
+    return phase + math.floor((at - phase) / period + 1e-9) * period
 
 
 def contradictions(timings: Timings) -> tuple[str, ...]:
