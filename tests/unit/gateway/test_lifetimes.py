@@ -13,7 +13,7 @@ ADDRESS = ip_address("10.0.1.100")
     ("deadline", "expires", "now", "lifetime"),
     [
         (105.0, None, 100.0, 4),  # floor(5 - 0.3)
-        (105.0, None, 100.7, 4),
+        (105.0, None, 100.69, 4),
         (105.0, None, 100.71, 3),
         (105.0, 104.0, 100.25, 4),  # later than what is set
         (105.0, 104.25, 101.0, 0),  # sooner: left alone

@@ -7,6 +7,7 @@ from simulated_faults import FAULTS
 from simulated_run import SUBNETS
 from simulation import World
 
+from flatbgp.planning.gateway.actions import WatchEverything
 from flatbgp.planning.gateway.events import NodeSeen
 from flatbgp.planning.gateway.status import AddressReason
 
@@ -146,3 +147,18 @@ def test_speakers_that_start_one_after_another_share_the_addresses() -> None:
     world.clock.after(1.2, world.nodes[1].start)
     world.run(6.0)
     assert {holder_of(world, address).name for address in floating[:2]} == {"node-1", "node-2"}
+
+
+def test_an_idle_speaker_watches_little_and_learns_what_it_missed_when_it_is_needed() -> None:
+    world = cluster(nodes=2)
+    holder = holder_of(world)
+    (idle,) = others(world, holder)
+    FAULTS["drain"](world, idle, 500.0)
+    world.run(100.0)
+    assert [action.wanted for action in idle.done if isinstance(action, WatchEverything)] == [True, False]
+    idle.draining = False  # nobody tells it: it does not watch its Node
+    count = len(idle.done)
+    world.run(20.0)
+    assert len(idle.done) == count
+    holder.power_off()
+    assert taken_over(world, holder, 5.6)

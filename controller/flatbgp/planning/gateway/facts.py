@@ -89,6 +89,11 @@ class Facts:
             case _:
                 pass
 
+    def forget_lists(self) -> None:
+        """Take what is no longer watched for unknown: it will be told again when it is wanted again."""
+        self.node, self.lists_complete = None, False
+        self._places.clear()
+
     @property
     def stopping(self) -> bool:
         """Whether this process was asked to end."""

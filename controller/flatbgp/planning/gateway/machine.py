@@ -149,7 +149,7 @@ class Gateway:
         ctx = self._ctx
         places = {hold.place for hold in self._parts.holds.values()}
         places.update(self._parts.spread.places(ctx))
-        if not (ctx.facts.stopping or ctx.facts.draining):
+        if not ctx.facts.stopping:
             for address in self._parts.candidates():
                 place, soon = ctx.facts.place(address), self._wanted_from(address)
                 if place is not None and soon is not None and ctx.now >= soon:
@@ -162,6 +162,8 @@ class Gateway:
         if self._watching != (ctx.now < self._interest_until):
             self._watching = not self._watching
             ctx.emit(WatchEverything(self._watching))
+            if not self._watching:
+                ctx.facts.forget_lists()
 
     def _wanted_from(self, address: IPAddress) -> float | None:
         """Return from when on an address that others hold is wanted: once its Lease has missed two renewals."""
