@@ -70,6 +70,11 @@ class Hold:
 
     # --- time
 
+    @property
+    def _going(self) -> bool:
+        """Whether something decided to let go meanwhile."""
+        return self.letting_go is not None
+
     def advance(self, ctx: Context) -> None:
         """Do what is due, or let go."""
         if self.letting_go is None:
@@ -81,8 +86,8 @@ class Hold:
             self._renew(ctx)
         elif self._late(now):
             self._lost_store(ctx, "no answer yet")
-            if self.letting_go is not None:
-                return
+        if self._going:
+            return
         if now >= self.next_refresh:
             self._refresh(ctx)
         if self.expires is None:
