@@ -10,11 +10,12 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from flatbgp.lab.commands import LabError
 from flatbgp.lab.namespaces import Namespace, create, create_lan, existing
 from flatbgp.lab.processes import Process
 
@@ -80,4 +81,5 @@ def remove_leftovers() -> None:
     for namespace in existing("t"):
         match = _PREFIX.match(namespace.name)
         if match and not Path(f"/proc/{match[1]}").exists():
-            namespace.delete()
+            with suppress(LabError):  # another worker of this run removes the same ones at the same time
+                namespace.delete()
