@@ -66,6 +66,8 @@ class Node(Kernel):
         self.engine = True
         self.draining = False
         self.exists = True
+        self.refuses_to_put = ""  # the kernel's error
+        self.refuses_to_remove = ""
         self.link = Link()
         self.machine: Gateway | None = None
         self.boot = 0
@@ -255,10 +257,14 @@ class Node(Kernel):
             case Announce():
                 world.lan.announce(self, action.address)
             case PutAddress():
-                self._inbox.append(AddressPut(action.address, self.put(action)))
+                if self.refuses_to_put:
+                    self._inbox.append(AddressPut(action.address, None, self.refuses_to_put))
+                else:
+                    self._inbox.append(AddressPut(action.address, self.put(action)))
             case RemoveAddress():
-                self.drop(action.address)
-                self._inbox.append(AddressRemoved(action.address))
+                if not self.refuses_to_remove:
+                    self.drop(action.address)
+                self._inbox.append(AddressRemoved(action.address, self.refuses_to_remove))
             case SwapLease() | DeleteLease() | ReadLease():
                 self._request(action)
             case WatchEverything():
