@@ -7,7 +7,6 @@ and added. Withdrawals come after additions, removals of neighbours last: until 
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from ipaddress import IPv4Address
 
 from flatbgp.engine.errors import ForeignDaemon
@@ -20,17 +19,10 @@ from flatbgp.engine.model import (
     ObservedNeighbor,
     Path,
 )
+from flatbgp.planning.costs import SETTING_COSTS, Cost, dearest
 from flatbgp.resources.ip import IPAddress
 
 _SHOWN = 3  # routes named in a sentence, before "and N more"
-
-
-class Cost(StrEnum):
-    """What an action costs the sessions that exist."""
-
-    NONE = "none"
-    ROUTE_UPDATE = "route update"
-    SESSION_RESET = "session reset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +105,6 @@ class RemoveNeighbor:
 
 Action = Start | Announce | Withdraw | AddNeighbor | UpdateNeighbor | RemoveNeighbor
 
-# What a change of each setting costs. Everything that is agreed in the OPEN, or belongs to the TCP connection, needs a
-# new session; so do hold time and keepalive, which a daemon takes from its configuration but applies from the next
-# OPEN on. A test holds this table to the real daemons.
-_COSTS = {
-    "local_asn": Cost.SESSION_RESET,
-    "peer_asn": Cost.SESSION_RESET,
-    "hold_time": Cost.SESSION_RESET,
-    "keepalive": Cost.SESSION_RESET,
-    "multihop": Cost.SESSION_RESET,
-    "password": Cost.SESSION_RESET,
-    "graceful_restart": Cost.SESSION_RESET,
-    "connect_retry": Cost.NONE,
-    "prefix_limit": Cost.NONE,
-    "export": Cost.ROUTE_UPDATE,
-}
 _NAMES = {"local_asn": "local ASN", "peer_asn": "peer ASN", "export": "route attributes"}
 
 
@@ -175,7 +152,7 @@ def _paths(desired: Desired, observed: Observed) -> tuple[list[Path], list[Path]
 def changes(new: Neighbor, old: ObservedNeighbor) -> tuple[str, ...]:
     """Return the names of the settings that differ, the local address aside."""
     wanted, there = new.effective(), old.settings.effective()
-    changed = {name for name in _COSTS if name != "password" and getattr(wanted, name) != getattr(there, name)}
+    changed = {name for name in SETTING_COSTS if name != "password" and getattr(wanted, name) != getattr(there, name)}
     if not _same_password(new, old):
         changed.add("password")
     return tuple(sorted(changed))
@@ -189,8 +166,7 @@ def _same_password(new: Neighbor, old: ObservedNeighbor) -> bool:
 
 def cost_of(changed: Collection[str]) -> Cost:
     """Return the cost of changing settings together: that of the dearest one."""
-    order = list(Cost)
-    return max((_COSTS[name] for name in changed), key=order.index, default=Cost.NONE)
+    return dearest({SETTING_COSTS[name] for name in changed})
 
 
 def _check_identity(desired: Desired, info: EngineInfo) -> None:

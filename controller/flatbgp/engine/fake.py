@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
-from flatbgp.engine.diff import Cost, changes, cost_of
+from flatbgp.engine.diff import changes, cost_of
 from flatbgp.engine.errors import EngineError, EngineUnavailable, ForeignDaemon
 from flatbgp.engine.limits import check_neighbor, check_path
 from flatbgp.engine.model import (
@@ -26,6 +26,7 @@ from flatbgp.engine.model import (
     Path,
     SessionState,
 )
+from flatbgp.planning.costs import Cost
 from flatbgp.resources.ip import Family, IPAddress, IPNetwork
 
 _ASN = 4_290_000_179

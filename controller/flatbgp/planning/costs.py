@@ -27,7 +27,8 @@ SETTING_COSTS: Final = {
 """The cost of changing each setting of a session.
 
 Everything that is agreed in the OPEN, or belongs to the TCP connection, needs a new session; so do hold time and
-keepalive, which a daemon takes from its configuration but applies from the next OPEN on.
+keepalive, which a daemon takes from its configuration but applies from the next OPEN on. ``flatbgp plan`` and the
+engine's diff both read this table, and the engine's contract suite holds it to the real daemons.
 """
 
 

@@ -9,9 +9,10 @@ import pytest
 from engine_network import R1, R2
 from engine_rig import MARKER, ROUTER_ID, Rig, eventually, path, paths
 
-from flatbgp.engine.diff import Cost, UpdateNeighbor, diff
+from flatbgp.engine.diff import UpdateNeighbor, diff
 from flatbgp.engine.model import Exit, ExportAttributes, GracefulRestart, SessionState
 from flatbgp.engine.protocol import EngineError, EngineUnavailable, ForeignDaemon
+from flatbgp.planning.costs import Cost
 from flatbgp.resources.ip import Family
 from flatbgp.resources.secrets import Password
 

@@ -13,7 +13,6 @@ from flatbgp.engine.diff import (
     Action,
     AddNeighbor,
     Announce,
-    Cost,
     RemoveNeighbor,
     Start,
     UpdateNeighbor,
@@ -36,6 +35,7 @@ from flatbgp.engine.model import (
     PasswordMark,
     Path,
 )
+from flatbgp.planning.costs import Cost
 from flatbgp.resources.secrets import Password
 
 ROUTER_ID = IPv4Address("192.0.2.1")

@@ -5,8 +5,7 @@ from base64 import b64encode
 import pytest
 from planning_objects import Json, group, lease, make, mode, node, peer
 
-from flatbgp.engine import diff
-from flatbgp.planning.costs import SETTING_COSTS, Cost
+from flatbgp.planning.costs import Cost
 from flatbgp.planning.explain import Explanation, explain
 from flatbgp.planning.future import future_of
 from flatbgp.resources import kinds
@@ -230,10 +229,6 @@ def test_many_routes_are_counted_and_not_all_named() -> None:
     steps = [step.sentence for step in say([mode(), group(A), peer(), *many]).steps if step.about == "route"]
     assert len(steps) == 51
     assert steps[-1] == "70 more routes are announced."
-
-
-def test_costs_are_those_by_which_the_engine_acts() -> None:
-    assert {name: str(cost) for name, cost in diff._COSTS.items()} == {n: str(c) for n, c in SETTING_COSTS.items()}
 
 
 def test_every_kind_can_be_in_a_view() -> None:

@@ -10,7 +10,7 @@ from itertools import islice
 from secrets import token_bytes
 from typing import Any
 
-from flatbgp.engine.diff import Cost, changes, cost_of
+from flatbgp.engine.diff import changes, cost_of
 from flatbgp.engine.errors import EngineError, ForeignDaemon
 from flatbgp.engine.gobgp.codec import Codec
 from flatbgp.engine.gobgp.connection import CALL_DEADLINE, Connection
@@ -26,6 +26,7 @@ from flatbgp.engine.model import (
     Observed,
     Path,
 )
+from flatbgp.planning.costs import Cost
 from flatbgp.resources.ip import Family, IPAddress
 
 _TAGS = frozenset({OURS})  # of a path that goes to every neighbour
