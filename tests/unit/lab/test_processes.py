@@ -1,6 +1,7 @@
 """Ending exactly the processes that the lab started."""
 
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,9 +29,8 @@ def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 
     stop_all([process.record], deadline=0.2)
 
-    # It traps SIGTERM and loops for ever, so only SIGKILL ends it; its status may have been collected by stop_all.
     assert not process.record.alive
-    process.child.wait(5)
+    assert process.child.wait(5) == -signal.SIGKILL
 
 
 def test_a_process_id_that_now_belongs_to_another_process_is_left_alone(tmp_path: Path) -> None:
