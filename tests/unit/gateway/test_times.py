@@ -11,7 +11,6 @@ from flatbgp.resources.takeover import WORST_SECONDS
 
 FOR_GOOD = 1000.0
 SEEDS = range(12)
-LOSS_COSTS = 0.6  # the claimant's first questions to the LAN may be lost
 
 TABLE = [
     ("power off", DEFAULT, 5.2, 5.5),
@@ -35,8 +34,11 @@ TABLE = [
 ]
 """Fault, profile, median and worst in seconds, on a LAN that loses nothing."""
 
-LOST_ROUND = 2.0
-"""What bad luck may add on a LAN that loses a third: evidence or answers come a round later. The median stays."""
+LOSS_COSTS = 0.4
+"""What a LAN that loses a third may add to the worst: a question of the claimant's comes a round later.
+
+60 seeds of seven rows of the table exceeded it by 0.26 s at most. The median is the same.
+"""
 
 
 @pytest.mark.parametrize("loss", [0.0, 0.3], ids=["no loss", "30 % lost"])
@@ -49,7 +51,7 @@ def test_s21_another_node_has_the_address_in_time(
         world = cluster(seed=seed, timings=timings, loss=loss, nodes=2 + seed % 3, version=4 if seed % 3 else 6)
         holder = holder_of(world)
         FAULTS[fault](world, holder, FOR_GOOD)
-        times.append(taken_over(world, holder, worst + (LOST_ROUND if loss else 0.0)))
+        times.append(taken_over(world, holder, worst + (LOSS_COSTS if loss else 0.0)))
         assert not world.violations
     assert statistics.median(times) <= median
     assert max(times) + 4.0 < WORST_SECONDS  # 4 s for the session: what the restart time is checked against
