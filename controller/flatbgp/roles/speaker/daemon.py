@@ -13,7 +13,7 @@ import structlog
 
 from flatbgp.engine.diff import Action, AddNeighbor, Announce, RemoveNeighbor, Start, UpdateNeighbor, Withdraw, diff
 from flatbgp.engine.errors import EngineError, EngineUnavailable
-from flatbgp.engine.model import Desired, EngineInfo, Exit, Neighbor, NeighborState, Observed
+from flatbgp.engine.model import Desired, EngineInfo, Exit, Neighbor, NeighborState, Observed, SessionState
 from flatbgp.engine.protocol import Engine
 from flatbgp.resources.ip import IPAddress
 from flatbgp.roles.runtime import RETRY_SECONDS, Trouble, Wakeup
@@ -21,6 +21,15 @@ from flatbgp.roles.runtime import RETRY_SECONDS, Trouble, Wakeup
 HEARTBEAT_SECONDS = 1.0
 PREFIX_LIMIT_RETRY_SECONDS = 300.0
 """How long a neighbour that sent too many prefixes stays away."""
+
+COLLISION_RETRIES = 3
+"""How often a session that a router refused for the sake of the old one is opened anew at once.
+
+A router lets the old session of a floating IP go only when the new holder connects (RFC 4724 section 4.2). FRR does so
+beside reading the new OPEN, and answers one in ten with Cease 6/7 (connection collision); the next connection finds the
+way free. But gobgpd rests 5 s after any refusal, whatever it is configured to, and dials within 2 s only when new:
+measured, 8.6 s from the address to Established instead of 1.7 s to 2.1 s.
+"""
 
 _ABOUT = "gobgpd"
 
@@ -71,6 +80,8 @@ class Daemon:
     _wakeup: Wakeup = field(default_factory=Wakeup)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _limited: dict[IPAddress, float] = field(default_factory=dict)
+    _collided: set[IPAddress] = field(default_factory=set)
+    _reopened: dict[IPAddress, int] = field(default_factory=dict)
     _reached: "_Reached | None" = None
 
     def want(self, wanted: Wanted) -> None:
@@ -78,6 +89,11 @@ class Daemon:
         if wanted != self._wanted:
             self._wanted = wanted
             self._wakeup.set()
+
+    def collided(self, peer: IPAddress) -> None:
+        """Take note that a router refused a new connection because of the old one (NOTIFICATION 6/7)."""
+        self._collided.add(peer)
+        self._wakeup.set()
 
     def returned(self, address: IPAddress) -> None:
         """Let sessions start from an address again that had left."""
@@ -148,6 +164,9 @@ class Daemon:
         self.neighbors, self.looked_at = await self.engine.neighbors(), at
         if self.neighbors != before:
             self.changed()
+        for peer, state in self.neighbors.items():
+            if state.state is SessionState.ESTABLISHED:
+                self._reopened.pop(peer, None)
         await self._retry_limited()
 
     async def _retry_limited(self) -> None:
@@ -181,6 +200,7 @@ class Daemon:
         reached, self._reached = self._reached, None
         if reached is not None:
             await self._send_routes(wanted.desired, reached)
+        await self._forget_collided()
         observed = await self.engine.observe()
         desired = self._aimed(wanted.desired, observed)
         if not (observed.info.started or desired.neighbors or desired.paths):
@@ -192,6 +212,18 @@ class Daemon:
         if observed.info.started:
             self._reached = _Reached(observed.info, desired)
         await self._look()
+
+    async def _forget_collided(self) -> None:
+        """Take away the neighbours that lost against their own old session: the difference adds them anew at once."""
+        collided, self._collided = self._collided, set()
+        states = await self.engine.neighbors() if collided else {}
+        for peer in collided & states.keys():
+            if states[peer].state is not SessionState.ESTABLISHED and self._reopened.get(peer, 0) < COLLISION_RETRIES:
+                self._reopened[peer] = self._reopened.get(peer, 0) + 1
+                self.log.info(
+                    "the router had not let the old session go yet; opening the new one again", peer=str(peer)
+                )
+                await self.engine.remove_neighbor(peer, Exit.MOVE)  # it never came up: there is nothing to withdraw
 
     async def _send_routes(self, desired: Desired, reached: _Reached) -> None:
         """Send the routes that changed, if nothing else did, before the daemon is asked what it has.

@@ -33,7 +33,7 @@ from flatbgp.roles.speaker.memory import Memory
 from flatbgp.roles.speaker.reports import Report, Reporter
 from flatbgp.roles.speaker.sessions import Route as RouteObject
 from flatbgp.roles.speaker.sessions import RouteTable, Sight, neighbors, report, router_id
-from flatbgp.roles.speaker.wire import Pair, WireRecord
+from flatbgp.roles.speaker.wire import Pair, WireRecord, collision
 from flatbgp.store.cache import CacheSet
 from flatbgp.store.protocol import Store
 from flatbgp.store.url import open_store
@@ -160,6 +160,8 @@ class Speaker:
             self.gateway.heard(event)
             if isinstance(event, Connection | SessionMessage) and self._wire.take(event):
                 self._reporting.set()
+            if isinstance(event, SessionMessage) and collision(event):
+                self.daemon.collided(event.peer)
 
     # --- planning
 

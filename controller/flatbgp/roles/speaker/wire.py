@@ -20,7 +20,15 @@ _FAILURES = {
 _OWN_DOING = {(6, 2), (6, 3)}
 """What our daemon says when we remove a neighbour or configure it anew (Cease, RFC 4486): no reason for being down."""
 
+_COLLISION = (6, 7)  # RFC 4486: Connection Collision Resolution
+
 Pair = tuple[IPAddress, IPAddress]
+
+
+def collision(event: SessionMessage) -> bool:
+    """Return whether the router refuses this connection for the sake of another one of the same two ends."""
+    message = event.message
+    return not event.sent and isinstance(message, WireNotification) and (message.code, message.subcode) == _COLLISION
 
 
 @dataclass(slots=True)

@@ -1,0 +1,96 @@
+"""How the speaker keeps a daemon: an engine in memory, and a router that refuses."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ipaddress import IPv4Address, ip_address
+
+import pytest
+import structlog
+from roles_rig import eventually
+
+from flatbgp.engine.fake import FakeEngine
+from flatbgp.engine.model import Desired, Neighbor
+from flatbgp.host.model import SessionMessage
+from flatbgp.host.packets.bgp import Notification
+from flatbgp.roles.runtime import Trouble
+from flatbgp.roles.speaker.daemon import COLLISION_RETRIES, Daemon, Wanted
+from flatbgp.roles.speaker.wire import collision
+
+LOCAL, PEER, OTHER = (ip_address(text) for text in ("10.0.1.100", "10.0.1.254", "10.0.3.254"))
+
+
+@asynccontextmanager
+async def running(engine: FakeEngine) -> AsyncIterator[Daemon]:
+    """Keep two sessions from LOCAL while the block runs."""
+    log = structlog.stdlib.get_logger()
+
+    async def silence(_address: object) -> None:
+        raise AssertionError("the address stays on this node: nothing of it may be silenced")
+
+    daemon = Daemon(
+        engine,
+        asyncio.get_running_loop().time,
+        Trouble(log),
+        log,
+        alive=lambda _at: None,
+        changed=lambda: None,
+        opened=lambda _peer: None,
+        silence=silence,
+    )
+    neighbors = {peer: Neighbor(peer, LOCAL, 65001, 65002) for peer in (PEER, OTHER)}
+    task = asyncio.create_task(daemon.run())
+    daemon.want(Wanted(Desired(IPv4Address("10.0.1.11"), "marker", neighbors), frozenset({LOCAL})))
+    try:
+        await eventually(lambda: opened(engine, OTHER, 1), "both sessions to be configured")
+        yield daemon
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def opened(engine: FakeEngine, peer: object, times: int) -> bool:
+    """Return whether a session was configured that often."""
+    return sum(call.startswith("add ") and str(peer) in call for call in engine.calls) == times
+
+
+async def test_s30_a_session_that_collides_with_its_own_past_is_opened_anew_and_no_other_is_touched() -> None:
+    engine = FakeEngine()
+    async with running(engine) as daemon:
+        daemon.collided(PEER)
+        await eventually(lambda: opened(engine, PEER, 2), "the session to be configured again")
+        assert await opened(engine, OTHER, 1)
+        assert engine.heard.get(PEER, []) == [], "nothing was said on a session that never came up"
+
+
+async def test_a_router_that_goes_on_refusing_is_left_to_the_daemons_own_patience() -> None:
+    engine = FakeEngine()
+    async with running(engine) as daemon:
+        for times in range(COLLISION_RETRIES):
+            daemon.collided(PEER)
+            await eventually(lambda times=times: opened(engine, PEER, times + 2))
+        daemon.collided(PEER)
+        # A session that may still be opened anew shows that the loop has been round since.
+        daemon.collided(OTHER)
+        await eventually(lambda: opened(engine, OTHER, 2))
+        assert await opened(engine, PEER, COLLISION_RETRIES + 1)
+
+
+async def test_a_session_that_is_up_survives_a_collision_of_a_second_connection() -> None:
+    engine = FakeEngine()
+    async with running(engine) as daemon:
+        engine.establish(PEER)
+        daemon.collided(PEER)
+        daemon.collided(OTHER)
+        await eventually(lambda: opened(engine, OTHER, 2))
+        assert await opened(engine, PEER, 1)
+        assert "cease" not in engine.heard[PEER]
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "subcode", "is_one"), [(False, 6, 7, True), (True, 6, 7, False), (False, 6, 4, False)]
+)
+def test_only_the_routers_own_word_is_a_collision(sent: bool, code: int, subcode: int, is_one: bool) -> None:
+    assert collision(SessionMessage(1.0, LOCAL, PEER, sent, Notification(code, subcode))) is is_one
