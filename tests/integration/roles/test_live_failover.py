@@ -22,8 +22,8 @@ RACK_1 = ip_address("10.0.1.100")
 OUTAGE_SECONDS = 20.0
 """Four Leases."""
 
-TAKEN_OVER_SECONDS = 25.0
-"""Well within the routers' restart time of 60 s. How fast it is, the benchmark measures: tests share the machine."""
+TAKEN_OVER_SECONDS = {"3.10": 20.0, "4.8": 10.5}
+"""Default timings: Lease 5 s, the claim, and until Established 1.6 to 4 s (GoBGP 4.8) or 5 to 10 s (3.10)."""
 
 
 @pytest.fixture(params=["3.10", "4.8"])
@@ -65,7 +65,8 @@ def lives_on(dead: str) -> str:
     return "node-03" if dead == "node-01" else "node-01"
 
 
-def test_s21_s22_a_gateway_loses_power_and_no_ping_is_lost(cluster: Cluster) -> None:
+def test_s21_s22_a_gateway_loses_power_and_no_ping_is_lost(cluster: Cluster, request: pytest.FixtureRequest) -> None:
+    bound = TAKEN_OVER_SECONDS[request.node.callspec.params["cluster"]]
     dead = holder(cluster)
     alive = lives_on(dead)
     expected = cluster.routes()
@@ -81,7 +82,7 @@ def test_s21_s22_a_gateway_loses_power_and_no_ping_is_lost(cluster: Cluster) -> 
         session = cluster.sessions()[RACK_1]
         return holders_on_the_wire(cluster) == [alive] and session.up and session.established >= 2
 
-    wait_until(f"{alive} to have the session", established_from_another_node, deadline=TAKEN_OVER_SECONDS)
+    wait_until(f"{alive} to have the session", established_from_another_node, deadline=bound)
     cluster.await_routes()
     assert flushes == [], "a route was withdrawn during the take-over"
     assert ping.stop().lost == ()
