@@ -9,7 +9,7 @@ from typing import Any
 
 from flatbgp.planning.configuration import Configuration, configuration, last_good
 from flatbgp.planning.gateway import events
-from flatbgp.planning.gateway.records import read_lease
+from flatbgp.planning.gateway.records import read_lease, same_but_renewed
 from flatbgp.planning.holdings import LeaseResource, lease_address
 from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
@@ -31,13 +31,18 @@ Post = Callable[[events.Event], None]
 
 @dataclass(slots=True)
 class Caches:
-    """The caches of one speaker; ``post`` tells the gateway, ``changed`` the planner."""
+    """The caches of one speaker; ``post`` tells the gateway, ``changed`` the planner.
+
+    ``leases_seen`` is called at every change of a Lease, with whether it was more than a renewal: renewals come every
+    second from every holder, and change no plan.
+    """
 
     node: str
     secret_namespace: str
     group: CacheSet
     post: Post
     changed: Callable[[], None]
+    leases_seen: Callable[[bool], None]
     routes_changed: Callable[[], None]
     _good: dict[str, Mapping[Key, Resource[Any, Any]]] = field(default_factory=dict)
     _full: dict[str, Cache[Any, Any]] = field(default_factory=dict)
@@ -152,18 +157,21 @@ class Caches:
             self.post(event)
 
     def _leases_changed(self, deltas: Sequence[Delta[Any, Any]]) -> None:
+        news = not deltas
         for delta in deltas:
             resource = delta.after if delta.after is not None else delta.before
             address = lease_address(resource) if resource is not None else None
             if address is not None:
-                self.post(events.LeaseSeen(address, read_lease(delta.after) if delta.after is not None else None))
+                before, after = (read_lease(each) if each is not None else None for each in (delta.before, delta.after))
+                news = news or not same_but_renewed(before, after)
+                self.post(events.LeaseSeen(address, after))
         if self._leases.synced:
             self._tell(events.LeasesListed())
         if self.stale:
             self.post(events.StoreFailed("the Leases cannot be read"))
         elif not deltas:
             self.post(events.StoreAnswered())
-        self.changed()
+        self.leases_seen(news)
 
     def _others_changed(self) -> None:
         """Take changes of objects that the gateway does not ask about, but waits for until they are listed."""
@@ -210,6 +218,8 @@ class Caches:
         """Take changes of Nodes; a kubelet's heartbeat, which changes no address, ends here."""
         moved = not deltas
         for delta in deltas:
+            if delta.before is not None and delta.after is not None and delta.before.status == delta.after.status:
+                continue
             before = self._addresses.pop(delta.key.name, None)
             after = None
             if delta.after is not None:

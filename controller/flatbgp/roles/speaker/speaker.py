@@ -134,6 +134,7 @@ class Speaker:
                 group,
                 self.gateway.post,
                 self._planning.set,
+                self._leases_seen,
                 self._routes_changed,
             )
             trouble = Trouble(self.runtime.log)
@@ -207,6 +208,14 @@ class Speaker:
             self._table.update(routes)
         else:
             await asyncio.to_thread(self._table.update, routes)
+
+    def _leases_seen(self, news: bool) -> None:
+        """Count from this moment; plan only if more than a renewal came, or a Lease that had run out lives again."""
+        now = self.host.now()
+        revived = any(sighting.vacant_since() <= now for sighting in self._sightings.values())
+        self._see_leases(now)
+        if news or revived:
+            self._planning.set()
 
     def _see_leases(self, now: float) -> None:
         """Count the age of Leases, except while renewals cannot be seen or written: an outage alone moves nothing."""
