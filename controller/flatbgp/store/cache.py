@@ -6,10 +6,10 @@ roles' decision. Everything runs on one event loop.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Generic, Self
+from typing import Any, Final, Generic, Self, TypeVar
 
 import structlog
 
@@ -25,6 +25,10 @@ LAST_RETRY_SECONDS: Final = 5.0
 HEALTHY_SECONDS: Final = 10.0
 """A watch that lasted this long was a good one: the next wait is the first again."""
 
+PORTION: Final = 500
+"""How many changes subscribers get at once. A speaker takes 30 to 40 us for a Node whose addresses changed."""
+
+C = TypeVar("C")
 Clock = Callable[[], float]
 Random = Callable[[], float]
 
@@ -140,7 +144,10 @@ class Cache(Generic[S, T]):
         watch = self._store.watch(self.kind, self._version, self._namespace, self._selector)
         async with contextlib.aclosing(watch):
             async for batch in watch:
-                self._take(batch)
+                for part in _portions(batch):
+                    self._take(part)
+                    if part is not batch:
+                        await asyncio.sleep(0)
 
     async def _list(self) -> None:
         listing = await self._store.list(self.kind, self._namespace, self._selector)
@@ -151,7 +158,10 @@ class Cache(Generic[S, T]):
         changed = bool(deltas) or not self.synced
         self._listed.set()
         if self._regain() or changed:
-            self._tell(deltas)
+            for part in _portions(deltas):
+                self._tell(part)
+                if part is not deltas:
+                    await asyncio.sleep(0)
 
     def _take(self, batch: Sequence[Change[S, T]]) -> None:
         deltas = []
@@ -263,6 +273,15 @@ class CacheSet:
         """Return when all caches that run now have been listed completely."""
         for cache in tuple(self._running):
             await cache.wait_synced()
+
+
+def _portions(changes: Sequence[C]) -> Iterator[Sequence[C]]:
+    """Yield many changes in parts: what subscribers do with thousands at once would keep the loop from all else."""
+    if len(changes) <= PORTION:
+        yield changes
+        return
+    for start in range(0, len(changes), PORTION):
+        yield changes[start : start + PORTION]
 
 
 def _same(before: Resource[S, T] | None, now: Resource[S, T]) -> bool:

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.meta import Key
 from flatbgp.resources.node import NODE
-from flatbgp.store.cache import HEALTHY_SECONDS, LAST_RETRY_SECONDS, Cache, CacheSet, Delta
+from flatbgp.store.cache import HEALTHY_SECONDS, LAST_RETRY_SECONDS, PORTION, Cache, CacheSet, Delta
 from flatbgp.store.protocol import Store
 from flatbgp.store.sqlite.store import SqliteStore
 
@@ -130,6 +130,34 @@ async def test_many_objects_written_at_once_are_one_call(store: Store) -> None:
         await ear.called()
         assert len(cache.items) == 500
         assert ear.calls == calls + 1
+
+
+async def test_thousands_of_objects_come_in_portions_and_others_have_their_turn_in_between(store: Store) -> None:
+    async with caches(store) as group:
+        cache, turns = group.start(NODE), [0]
+        portions: list[tuple[int, int]] = []
+        all_came = asyncio.Event()
+
+        def hear(deltas: Sequence[Delta[Any, Any]]) -> None:
+            if deltas:
+                portions.append((len(deltas), turns[0]))
+            if sum(size for size, _ in portions) == 2 * PORTION + 1:
+                all_came.set()
+
+        cache.subscribe(hear)
+        await cache.wait_synced()
+
+        async def live() -> None:
+            while True:
+                turns[0] += 1
+                await asyncio.sleep(0)
+
+        await store.apply([manifest(NODE, node(f"n{number}")) for number in range(2 * PORTION + 1)])
+        other = asyncio.create_task(live())
+        await all_came.wait()
+        other.cancel()
+        assert max(size for size, _ in portions) <= PORTION
+        assert len({turn for _, turn in portions}) == len(portions), "another task ran between any two portions"
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.SILENT])
