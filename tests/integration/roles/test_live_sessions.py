@@ -3,6 +3,7 @@
 Each test ends with the cluster as the example describes it.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -270,7 +271,15 @@ def test_s18_a_label_and_an_annotation_put_nothing_on_the_wire(cluster: Cluster)
         cluster.sandbox, cluster.network.namespace("router-1"), ROUTER_RACK_INTERFACE, f"tcp port 179 and host {RACK_1}"
     )
     labels = {"flatipmode-peer": "true", "team": "network"}
-    wait_until("the routers to have said all", lambda: len(capture.messages()) >= 4, deadline=35, interval=0.3)
+
+    def all_said() -> bool:
+        """Whether the speaker and both routers have sent nothing but KEEPALIVEs, two or more each, for some time."""
+        names = [(each.type.name, each.source) for each in capture.messages()]
+        last = max((at for at, (name, _) in enumerate(names) if name != "KEEPALIVE"), default=-1)
+        since = Counter(source for _, source in names[last + 1 :])
+        return all(since[ip_address(end)] >= 2 for end in (RACK_1, PEER_1, PEER_2))
+
+    wait_until("the routers to have said all", all_said, deadline=35, interval=0.3)
     before = len(capture.messages())
 
     cluster.apply(peer("bgppeer1", PEER_1, labels=labels, annotations={"note": "rack 1"}), admin=True)
