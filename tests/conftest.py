@@ -2,9 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
+
+from support.kubernetes import ApiServer, api_servers
 
 STRICT = os.environ.get("CI") == "true"
 
@@ -13,6 +15,13 @@ def pytest_configure() -> None:
     # looptime's plugin asks for the thread's current loop before each test; unless told that there is none, asyncio
     # would make one that nobody closes, and the warning of that would fail whichever test runs when it is collected.
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[ApiServer]:
+    """A real Kubernetes API server that all tests of this process share: take away what you put there."""
+    with api_servers() as (server,):
+        yield server
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -4,7 +4,6 @@ With CI=true nothing may be left out: a skipped test is a failed one. Arguments 
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,10 +13,10 @@ import xml.etree.ElementTree as ET  # reads only the reports that pytest wrote a
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from testprograms import build_gobgpd, build_kubernetes
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-CACHE = Path.home() / ".cache" / "flatbgp-test"
-GOBGP_VERSION = "4.8.0"
 
 NO_TESTS = 5
 """The status of pytest when a selection (``-k``) leaves nothing of a suite."""
@@ -61,21 +60,6 @@ class Tally:
             self.failed.append(f"{suite}: pytest ended with status {status}")
 
 
-def build_gobgpd() -> str | None:
-    """Build the second gobgpd that tests run against, once a machine; return why that is not possible."""
-    target = CACHE / f"gobgp-{GOBGP_VERSION}"
-    commands = [name for name in ("gobgpd", "gobgp") if not (target / name).exists()]
-    if not commands:
-        return None
-    if shutil.which("go") is None:
-        return f"gobgpd {GOBGP_VERSION} is not there and Go is not on PATH to build it (1.25 or newer is needed)"
-    print(f"== building gobgpd {GOBGP_VERSION} (once)", flush=True)
-    target.mkdir(parents=True, exist_ok=True)
-    modules = [f"github.com/osrg/gobgp/v4/cmd/{name}@v{GOBGP_VERSION}" for name in commands]
-    built = subprocess.run(["go", "install", *modules], env={**os.environ, "GOBIN": str(target)}, check=False)
-    return None if built.returncode == 0 else f"gobgpd {GOBGP_VERSION} could not be built: go install failed"
-
-
 def main(arguments: list[str]) -> int:
     """Run all steps, whatever fails on the way, and return the exit status."""
     # A shell starts background jobs with Ctrl-C ignored, and their children inherit that: tests of Ctrl-C would hang.
@@ -83,8 +67,9 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     ci = os.environ.get("CI") == "true"
     tally = Tally()
-    if (problem := build_gobgpd()) is not None:
-        print(f"== {problem}", flush=True)
+    for build in (build_gobgpd, build_kubernetes):
+        if (problem := build()) is not None:
+            print(f"== {problem}", flush=True)
     for name, command in CHECKS:
         print(f"== {name}: {' '.join(command)}", flush=True)
         if subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, check=False).returncode != 0:

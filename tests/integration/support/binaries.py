@@ -1,5 +1,6 @@
 """The programs that tests run against, and where each of them is."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 
 GOBGP_4 = Path.home() / ".cache" / "flatbgp-test" / "gobgp-4.8.0"
 """``make test`` builds it there (see tools/test.py)."""
+
+KUBERNETES = Path.home() / ".cache" / "flatbgp-test" / "kubernetes-1.37.2"
+"""The same for kube-apiserver and etcd."""
 
 GOBGPD_VERSIONS = ("3.10", "4.8")
 
@@ -19,6 +23,16 @@ def gobgpd(version: str) -> str:
 def gobgp(version: str) -> str:
     """Return the path of the command line client of a gobgpd."""
     return _program("gobgp", version)
+
+
+def kubernetes_program(name: str) -> str:
+    """Return the path of kube-apiserver or etcd, from KUBEBUILDER_ASSETS where that is set; or skip the test."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    path = Path(assets or KUBERNETES, name)
+    if not path.exists():
+        hint = "which KUBEBUILDER_ASSETS names" if assets else "'make test' builds it where Go is installed"
+        pytest.skip(f"{name} is not at {path.parent}: {hint}")
+    return str(path)
 
 
 def _program(name: str, version: str) -> str:
