@@ -1,11 +1,10 @@
 """Options of the commands that run a role, and their defaults."""
 
-import math
 import os
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -14,10 +13,6 @@ from flatbgp.cli.rolevalues import EndpointType
 from flatbgp.roles.options import AdminOptions, LogFormat, RoleOptions, SpeakerOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_REQUEST_MARGIN: Final = 0.1
-_LIFETIME_MARGIN: Final = 0.3
-"""An address's lifetime ends this long before its Lease (docs/failover.md)."""
 
 
 def default_state_dir() -> Path:
@@ -44,7 +39,7 @@ def check(options: RoleOptions) -> None:
             _check_name("--cluster-namespace", options.cluster_namespace, namespace_problem)
     if isinstance(options, SpeakerOptions):
         _check_name("--node", options.node, subdomain_problem)
-    _check_lease(options.lease_duration, options.renew_interval)
+    _check_timings(options)
 
 
 def _check_name(option: str, name: str, problem_of: Callable[[str], str | None]) -> None:
@@ -53,23 +48,24 @@ def _check_name(option: str, name: str, problem_of: Callable[[str], str | None])
         raise click.BadParameter(f"{name!r} {problem}", param_hint=f"'{option}'")
 
 
-def _check_lease(duration: float, interval: float) -> None:
-    """Refuse a Lease that a mere slow answer of the store would lose.
+def _check_timings(options: RoleOptions) -> None:
+    """Refuse times that contradict each other, with the arithmetic.
 
-    An address lives floor(duration - 0.3 s) whole seconds from its renewal, and a request must have failed before the
-    next renewal is due: floor(duration - 0.3) - interval - 0.1 seconds are left for it. A Lease counts in whole seconds
-    (coordination.k8s.io/v1).
+    A Lease counts in whole seconds (coordination.k8s.io/v1). What else must hold depends on what it is for: an address
+    that the kernel takes off in time, or a leader that stops before another one begins.
     """
+    from flatbgp.planning.gateway import timings  # noqa: PLC0415 - loaded to run only
+    from flatbgp.store.election import Terms  # noqa: PLC0415
+
+    duration, interval = options.lease_duration, options.renew_interval
     if duration != int(duration):
         raise click.BadParameter(f"{duration:g} s: a Lease lasts whole seconds", param_hint="'--lease-duration'")
-    left = math.floor(duration - _LIFETIME_MARGIN) - interval - _REQUEST_MARGIN
-    if left <= 0:
-        raise click.BadParameter(
-            f"{interval:g} s is too long for a Lease of {duration:g} s: "
-            f"floor({duration:g} - {_LIFETIME_MARGIN}) - {interval:g} - {_REQUEST_MARGIN} = {left:.1f} s would be left "
-            "for the store's answer; renew more often or take a longer Lease",
-            param_hint="'--renew-interval'",
-        )
+    if isinstance(options, SpeakerOptions):
+        problems = timings.contradictions(timings.Timings(int(duration), interval))
+    else:
+        problems = Terms("", "", duration, interval).contradictions()
+    if problems:
+        raise click.UsageError("; ".join(problems))
 
 
 def role_options(function: F) -> F:

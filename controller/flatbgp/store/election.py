@@ -32,6 +32,9 @@ _LEAST_SLEEP: Final = 0.001
 
 _RELEASE_SECONDS: Final = 1.0
 
+_LEAST_REQUEST: Final = 0.2
+"""A store that is given less time for an answer than this is taken for dead when it is merely busy."""
+
 
 class LeadershipLost(Exception):
     """The role led and may not go on: another may lead from now on. The text says why."""
@@ -58,6 +61,17 @@ class Terms:
     def request(self) -> float:
         """How long a renewal may take, so that one that was lost can be tried once more in time."""
         return 0.45 * (self.lead - self.renewal)
+
+    def contradictions(self) -> tuple[str, ...]:
+        """Return why nobody could lead for long on these terms, with the arithmetic; empty if they are sound."""
+        if self.duration >= 1 and self.renewal > 0 and self.request >= _LEAST_REQUEST:
+            return ()
+        return (
+            f"a Lease of {self.duration:g} s that is renewed every {self.renewal:g} s: a leader stops after "
+            f"{_LEAD_SHARE} x {self.duration:g} s, and a renewal that was lost must have been tried again by then, so "
+            f"0.45 x ({self.lead:g} - {self.renewal:g}) = {self.request:.2g} s would be left for an answer of the "
+            f"store, and it needs {_LEAST_REQUEST} s; renew more often or take a longer Lease",
+        )
 
 
 @dataclass(slots=True)

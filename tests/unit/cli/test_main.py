@@ -16,6 +16,7 @@ from flatbgp.cli.lazy import Entry
 from flatbgp.cli.main import COMMANDS, cli, main
 from flatbgp.store.protocol import Conflict, Unreachable
 
+SPEAKER = ["speaker", "--node", "n", "--gobgp", "unix:///x"]
 HEAVY = {"grpc", "google.protobuf", "pyroute2", "kubernetes", "structlog", "prometheus_client", "hypothesis"}
 
 
@@ -114,7 +115,13 @@ def test_version(program):
         (["controller", "--metrics-bind", "[::1]:70000"], "is not HOST:PORT"),
         (["controller", "--lease-duration", "0"], "is no duration"),
         (["controller", "--lease-duration", "1.5s"], "whole seconds"),
-        (["controller", "--renew-interval", "4s"], "floor(5 - 0.3) - 4 - 0.1 = -0.1 s would be left"),
+        (["controller", "--renew-interval", "4s"], "0.45 x (4 - 4) = 0 s would be left for an answer"),
+        (
+            [*SPEAKER, "--renew-interval", "4s"],
+            "a renewal every 4 s: it must be more than 0 and at most half the lease",
+        ),
+        ([*SPEAKER, "--lease-duration", "11s"], "a lease of 11 s: it must be 2 to 10 whole seconds"),
+        ([*SPEAKER, "--lease-duration", "2s"], "floor(lease 2 - 0.3) - renewal 1 - 0.1 = -0.1 s"),
         (["admin"], "'--admin-store'"),
         (["admin", "--admin-store", "nonsense"], "'nonsense' is no store"),
         (["controller", "--store", "nonsense"], "'nonsense' is no store"),
