@@ -66,12 +66,13 @@ class Terms:
         """Return why nobody could lead for long on these terms, with the arithmetic; empty if they are sound."""
         if self.duration >= 1 and self.renewal > 0 and self.request >= _LEAST_REQUEST:
             return ()
-        return (
+        problem = (
             f"a Lease of {self.duration:g} s that is renewed every {self.renewal:g} s: a leader stops after "
             f"{_LEAD_SHARE} x {self.duration:g} s, and a renewal that was lost must have been tried again by then, so "
             f"0.45 x ({self.lead:g} - {self.renewal:g}) = {self.request:.2g} s would be left for an answer of the "
-            f"store, and it needs {_LEAST_REQUEST} s; renew more often or take a longer Lease",
+            f"store, and it needs {_LEAST_REQUEST} s; renew more often or take a longer Lease"
         )
+        return (problem,)
 
 
 @dataclass(slots=True)

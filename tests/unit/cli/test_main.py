@@ -118,7 +118,7 @@ def test_version(program):
         (["controller", "--renew-interval", "4s"], "0.45 x (4 - 4) = 0 s would be left for an answer"),
         (
             [*SPEAKER, "--renew-interval", "4s"],
-            "a renewal every 4 s: it must be more than 0 and at most half the lease",
+            "a renewal every 4 s: it must be more than 0 and at most half",
         ),
         ([*SPEAKER, "--lease-duration", "11s"], "a lease of 11 s: it must be 2 to 10 whole seconds"),
         ([*SPEAKER, "--lease-duration", "2s"], "floor(lease 2 - 0.3) - renewal 1 - 0.1 = -0.1 s"),

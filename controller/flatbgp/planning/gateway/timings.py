@@ -172,8 +172,8 @@ def contradictions(timings: Timings) -> tuple[str, ...]:
     limit = timings.request_limit
     if not found and not 0 < timings.request_timeout < limit:
         found.append(
-            f"a time limit of {timings.request_timeout:g} s for requests to the store: it must be more than 0 and "
-            f"below floor(lease {timings.lease} - {LIFETIME_MARGIN}) - renewal {timings.renewal:g} - 0.1 = {limit:.3g} s,"
-            " or an outage of the store would take addresses away; shorten it, renew more often, or lengthen the lease"
+            f"a time limit of {timings.request_timeout:g} s for requests to the store: it must be more than 0 and below "
+            f"floor(lease {timings.lease} - {LIFETIME_MARGIN}) - renewal {timings.renewal:g} - 0.1 = {limit:.3g} s, or "
+            "an outage of the store would take addresses away; shorten it, renew more often, or lengthen the lease"
         )
     return tuple(found)
