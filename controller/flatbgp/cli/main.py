@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "controller": Entry("flatbgp.cli.controller:controller", "Run the controller: pod CIDRs, routes, conditions."),
     "speaker": Entry("flatbgp.cli.speaker:speaker", "Run a node's speaker: floating IPs and BGP sessions."),
     "admin": Entry("flatbgp.cli.admin:admin", "Run the mirror from the admin cluster to the user cluster."),
+    "gobgpd": Entry("flatbgp.cli.gobgpd:gobgpd", "Run a node's gobgpd: one Unix socket, and an end without a Cease."),
+    "health": Entry("flatbgp.cli.health:health", "Ask a gobgpd or a role whether it works."),
     "lab": Entry("flatbgp.cli.lab:lab", "The guide's network on this machine."),
 }
 

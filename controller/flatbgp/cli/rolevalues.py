@@ -1,11 +1,16 @@
 """Types of the values that the roles' options take."""
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import click
 
 from flatbgp.roles.options import Endpoint
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+GOBGP_VARIABLE: Final = "FLATBGP_GOBGP"
 
 
 class EndpointType(click.ParamType[Endpoint]):
@@ -47,3 +52,10 @@ class InterfaceType(click.ParamType[str]):
         if not re.fullmatch(r"[^\s/:]{1,15}", text) or text in {".", ".."}:
             self.fail(f"{text!r} is no interface name: 1 to 15 characters without blank, slash or colon", param, ctx)
         return text
+
+
+def gobgp_option(text: str, *, required: bool) -> Callable[[F], F]:
+    """Add ``--gobgp``, which a container sets once for all commands in it by FLATBGP_GOBGP."""
+    return click.option(
+        "--gobgp", type=GobgpTargetType(), envvar=GOBGP_VARIABLE, show_envvar=True, required=required, help=text
+    )

@@ -5,18 +5,13 @@ from typing import Any
 import click
 
 from flatbgp.cli.roles import check, report_interval_option, role_options
-from flatbgp.cli.rolevalues import GobgpTargetType, InterfaceType
+from flatbgp.cli.rolevalues import InterfaceType, gobgp_option
 from flatbgp.roles.options import SpeakerOptions
 
 
 @click.command()
 @click.option("--node", metavar="NAME", required=True, help="This machine's Node.")
-@click.option(
-    "--gobgp",
-    type=GobgpTargetType(),
-    required=True,
-    help="Where gobgpd answers: unix:///PATH, or HOST:PORT (its API knows no login).",
-)
+@gobgp_option("Where gobgpd answers: unix:///PATH, or HOST:PORT (its API knows no login).", required=True)
 @click.option("--interface", type=InterfaceType(), help="Put floating IPs here (default: by subnet).")
 @click.option("--instance", metavar="ID", help="Tells this machine from others of its node name (default: machine-id).")
 @role_options
