@@ -7,6 +7,12 @@ from flatbgp.resources.kind import Column, Kind
 from flatbgp.resources.schema import Doc
 
 NAMESPACE = "kube-system"
+FLOATING_IP_LABEL = "flatbgp.io/floating-ip"
+"""Label, with the value "true", of the Leases of floating IPs: an idle speaker watches these and no others."""
+
+FLOATING_IPS = {FLOATING_IP_LABEL: "true"}
+"""The selector of these Leases."""
+
 ADDRESS_ANNOTATION = "flatbgp.io/address"
 SUBNET_ANNOTATION = "flatbgp.io/subnet"
 ROUTER_HEARD_ANNOTATION = "flatbgp.io/router-heard"

@@ -66,7 +66,8 @@ class Link:
 class Cache(Generic[S, T]):
     """The objects of one kind, of one namespace or all, with some labels or any.
 
-    ``clock`` is the caller's monotonic clock, ``random`` returns numbers from 0 to 1.
+    ``clock`` is the caller's monotonic clock, ``random`` returns numbers from 0 to 1. Without ``following`` they are
+    listed once and kept as they were, until :meth:`follow` is called.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Cache(Generic[S, T]):
         random: Random,
         namespace: str | None = None,
         selector: Mapping[str, str] | None = None,
+        following: bool = True,
     ) -> None:
         self.kind = kind
         self._store = store
@@ -92,6 +94,9 @@ class Cache(Generic[S, T]):
         self._version = ""
         self._subscribers: list[Callable[[Sequence[Delta[S, T]]], None]] = []
         self._listed = asyncio.Event()
+        self._followed = asyncio.Event()
+        if following:
+            self._followed.set()
         self.stale_since: float | None = None
         """Since when the objects may be out of date (time of ``clock``); ``None`` while the watch runs."""
 
@@ -117,6 +122,10 @@ class Cache(Generic[S, T]):
         """Return when all objects have been listed once."""
         await self._listed.wait()
 
+    def follow(self) -> None:
+        """Keep the objects up to date from now on."""
+        self._followed.set()
+
     async def run(self) -> None:
         """Keep the objects up to date, until cancelled."""
         pause = FIRST_RETRY_SECONDS
@@ -141,6 +150,7 @@ class Cache(Generic[S, T]):
     async def _follow(self) -> None:
         if not self._version:
             await self._list()
+        await self._followed.wait()
         watch = self._store.watch(self.kind, self._version, self._namespace, self._selector)
         async with contextlib.aclosing(watch):
             async for batch in watch:
@@ -239,7 +249,12 @@ class CacheSet:
         await self._group.__aexit__(kind, error, trace)
 
     def start(
-        self, kind: Kind[S, T], namespace: str | None = None, selector: Mapping[str, str] | None = None
+        self,
+        kind: Kind[S, T],
+        namespace: str | None = None,
+        selector: Mapping[str, str] | None = None,
+        *,
+        following: bool = True,
     ) -> Cache[S, T]:
         """Start a cache and return it."""
         cache = Cache(
@@ -250,6 +265,7 @@ class CacheSet:
             random=self._random,
             namespace=namespace,
             selector=selector,
+            following=following,
         )
         cache.subscribe(lambda _: self._changed())
         self._running[cache] = self._group.create_task(cache.run(), name=f"cache of {kind.full_name}")

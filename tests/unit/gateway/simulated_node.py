@@ -268,8 +268,9 @@ class Node(Kernel):
             case SwapLease() | DeleteLease() | ReadLease():
                 self._request(action)
             case WatchEverything():
+                newly = action.wanted and not self._everything
                 self._everything = action.wanted
-                if action.wanted:
+                if newly:
                     world.clock.after(world.rng.uniform(0.01, 0.1), self._list_everything, self.boot)
             case _:
                 self._do_sessions(action)

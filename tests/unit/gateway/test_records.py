@@ -33,6 +33,7 @@ def test_a_lease_is_named_and_annotated_as_the_contract_says() -> None:
     assert document["metadata"] == {
         "name": "floatingip-10-0-1-100",
         "namespace": "kube-system",
+        "labels": {"flatbgp.io/floating-ip": "true"},
         "annotations": {
             "flatbgp.io/address": "10.0.1.100",
             "flatbgp.io/subnet": "10.0.1.0/24",

@@ -149,13 +149,32 @@ def test_speakers_that_start_one_after_another_share_the_addresses() -> None:
     assert {holder_of(world, address).name for address in floating[:2]} == {"node-1", "node-2"}
 
 
+def test_a_node_that_wants_an_address_but_may_not_claim_it_lists_everything_and_follows_nothing() -> None:
+    subnet, floating = SUBNETS[4]
+    world = World(1, 1, floating[:1], subnet)
+    (node,) = world.nodes
+    node.draining = True
+    world.start()
+    world.run(100.0)
+    assert [action for action in node.done if isinstance(action, WatchEverything)] == [WatchEverything(wanted=True)]
+    node.draining = False
+    node.tell(NodeSeen(exists=True, draining=False, addresses=(node.own,)))
+    world.run(5.0)
+    assert holder_of(world) is node
+    assert WatchEverything(wanted=True, following=True) in node.done
+
+
 def test_an_idle_speaker_watches_little_and_learns_what_it_missed_when_it_is_needed() -> None:
     world = cluster(nodes=2)
     holder = holder_of(world)
     (idle,) = others(world, holder)
     FAULTS["drain"](world, idle, 500.0)
     world.run(100.0)
-    assert [action.wanted for action in idle.done if isinstance(action, WatchEverything)] == [True, False]
+    assert [action for action in idle.done if isinstance(action, WatchEverything)] == [
+        WatchEverything(wanted=True),  # at the start the address is free
+        WatchEverything(wanted=True, following=True),  # it tries to claim it, and is not the first
+        WatchEverything(wanted=False),
+    ]
     idle.draining = False  # nobody tells it: it does not watch its Node
     count = len(idle.done)
     world.run(20.0)

@@ -11,7 +11,7 @@ import structlog
 from roles_rig import eventually
 
 from flatbgp.engine.fake import FakeEngine
-from flatbgp.engine.model import Desired, Neighbor
+from flatbgp.engine.model import Desired, Exit, Neighbor
 from flatbgp.host.model import SessionMessage
 from flatbgp.host.packets.bgp import Notification
 from flatbgp.roles.runtime import Trouble
@@ -38,6 +38,7 @@ async def running(engine: FakeEngine) -> AsyncIterator[Daemon]:
         changed=lambda: None,
         opened=lambda _peer: None,
         silence=silence,
+        emptied=lambda: None,
     )
     neighbors = {peer: Neighbor(peer, LOCAL, 65001, 65002) for peer in (PEER, OTHER)}
     task = asyncio.create_task(daemon.run())
@@ -94,3 +95,47 @@ async def test_a_session_that_is_up_survives_a_collision_of_a_second_connection(
 )
 def test_only_the_routers_own_word_is_a_collision(sent: bool, code: int, subcode: int, is_one: bool) -> None:
     assert collision(SessionMessage(1.0, LOCAL, PEER, sent, Notification(code, subcode))) is is_one
+
+
+async def test_a_daemon_that_is_not_needed_is_left_alone_until_it_is_and_emptied_before_it_is_left_again() -> None:
+    engine, emptied = FakeEngine(), asyncio.Event()
+    log = structlog.stdlib.get_logger()
+
+    async def silence(_address: object) -> None:
+        return
+
+    daemon = Daemon(
+        engine,
+        asyncio.get_running_loop().time,
+        Trouble(log),
+        log,
+        alive=lambda _at: None,
+        changed=lambda: None,
+        opened=lambda _peer: None,
+        silence=silence,
+        emptied=emptied.set,
+        needed=False,
+    )
+    identity = IPv4Address("10.0.1.11")
+    task = asyncio.create_task(daemon.run())
+    try:
+        daemon.want(Wanted(Desired(identity, "marker")))
+        await daemon.look()
+        assert engine.calls == []
+        daemon.need(True)
+        daemon.want(
+            Wanted(Desired(identity, "marker", {PEER: Neighbor(PEER, LOCAL, 65001, 65002)}), frozenset({LOCAL}))
+        )
+        await eventually(lambda: opened(engine, PEER, 1), "the session to be configured")
+        daemon.want(Wanted(Desired(identity, "marker")))
+        daemon.need(False)
+        async with asyncio.timeout(5):
+            await emptied.wait()
+        assert not await engine.neighbors()
+        before = list(engine.calls)
+        await daemon.leave(LOCAL, Exit.MOVE)
+        assert engine.calls == before, "nothing is asked of a daemon that is empty and not needed"
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -130,9 +130,14 @@ class ReadLease:
 
 @dataclass(frozen=True, slots=True)
 class WatchEverything:
-    """Whether own Node, peers, routes, Secrets and nodes are needed (an address is held or wanted), or just Leases."""
+    """Whether own Node, peers, routes, Secrets and nodes are needed (an address is held or wanted), or just Leases.
+
+    ``following`` tells whether they must be kept up to date as well, which they must from a claim on: until then it is
+    enough to have listed them once, and to look at the own Node now and then.
+    """
 
     wanted: bool
+    following: bool = False
 
 
 # --- sessions

@@ -47,6 +47,11 @@ class Parts:
         group = self.ctx.facts.group or ()
         return [address for address in group if address not in self.holds and address not in self.leaves]
 
+    @property
+    def acting(self) -> bool:
+        """Whether an address is held, let go of or being claimed, and not only wanted."""
+        return bool(self.holds or self.leaves or self.claims.attempt or self.claims.contests)
+
     def take(self, event: Event) -> bool:
         """Take an event in; return whether something may be decided anew."""
         match event:

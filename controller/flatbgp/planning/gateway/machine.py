@@ -57,6 +57,7 @@ class Gateway:
         self._questions: Mapping[str, frozenset[IPAddress]] | None = None
         self._places: set[Place] = set()
         self._watching = False
+        self._following = False
         self._interest_until = -math.inf
         self._finished = False
         self._due = math.inf
@@ -159,10 +160,16 @@ class Gateway:
         ctx.evidence.want(ctx.now, places)
         if places or self._parts.leaves:
             self._interest_until = ctx.now + INTEREST
-        if self._watching != (ctx.now < self._interest_until):
-            self._watching = not self._watching
-            ctx.emit(WatchEverything(self._watching))
-            if not self._watching:
+        self._watch(wanted=ctx.now < self._interest_until)
+
+    def _watch(self, *, wanted: bool) -> None:
+        """Say what must be watched, if that changed; what was followed once is followed until nothing is wanted."""
+        ctx = self._ctx
+        following = wanted and (self._following or self._parts.acting)
+        if (wanted, following) != (self._watching, self._following):
+            self._watching, self._following = wanted, following
+            ctx.emit(WatchEverything(wanted, following))
+            if not wanted:
                 ctx.facts.forget_lists()
 
     def _wanted_from(self, address: IPAddress) -> float | None:

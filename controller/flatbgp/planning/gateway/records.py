@@ -7,6 +7,7 @@ from typing import Any
 from flatbgp.resources.ip import IPAddress, IPNetwork
 from flatbgp.resources.lease import (
     ADDRESS_ANNOTATION,
+    FLOATING_IPS,
     INSTANCE_ANNOTATION,
     LEASE,
     NAMESPACE,
@@ -116,7 +117,7 @@ def lease_patch(
         WANTED_BY_ANNOTATION: content.wanted_by or None,
         PROBE_ANNOTATION: content.probe or None,
     }
-    return {"metadata": {"annotations": annotations}, "spec": spec}
+    return {"metadata": {"labels": FLOATING_IPS, "annotations": annotations}, "spec": spec}
 
 
 def lease_document(address: IPAddress, content: LeaseContent, renew_time: str | None) -> Mapping[str, Any]:
@@ -126,7 +127,12 @@ def lease_document(address: IPAddress, content: LeaseContent, renew_time: str | 
     return {
         "apiVersion": f"{LEASE.group}/{LEASE.version}",
         "kind": LEASE.name,
-        "metadata": {"name": lease_name(address), "namespace": NAMESPACE, "annotations": notes},
+        "metadata": {
+            "name": lease_name(address),
+            "namespace": NAMESPACE,
+            "labels": patch["metadata"]["labels"],
+            "annotations": notes,
+        },
         "spec": patch["spec"],
     }
 

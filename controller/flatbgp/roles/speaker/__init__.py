@@ -4,6 +4,6 @@ One loop for the addresses (:mod:`.gateway`), one for the daemon (:mod:`.daemon`
 have (:mod:`.sessions`), one that writes what is seen (:mod:`.reports`). They share nothing but small values.
 """
 
-from flatbgp.roles.speaker.speaker import run
+from flatbgp.roles.speaker.process import run
 
 __all__ = ["run"]

@@ -1,6 +1,7 @@
 """What a speaker reads of the store: two kinds always, the others only while it holds or wants an address.
 
-Five thousand idle speakers thus cost the API server two watches each, of objects that hardly ever change.
+Five thousand idle speakers thus cost the API server two watches each, of objects that hardly ever change. While an
+address is only wanted the others are listed once; they are watched from the claim on.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.bgpsession import BGP_SESSION
 from flatbgp.resources.flatipmode import FLAT_IP_MODE
 from flatbgp.resources.ip import Family, IPAddress
-from flatbgp.resources.lease import LEASE, NAMESPACE
+from flatbgp.resources.lease import FLOATING_IPS, LEASE, NAMESPACE
 from flatbgp.resources.meta import Key
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
 from flatbgp.resources.node import DRAIN_ANNOTATION, NODE, NodeSpec, NodeStatus, address_of
@@ -53,7 +54,7 @@ class Caches:
     _leases: Cache[Any, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._leases = self.group.start(LEASE, NAMESPACE)
+        self._leases = self.group.start(LEASE, NAMESPACE, FLOATING_IPS)
         self._leases.subscribe(self._leases_changed)
         self._groups = self.group.start(NETWORK_GATEWAY_GROUP, USER_NAMESPACE)
         self._groups.subscribe(lambda _: self._configuration_changed())
@@ -121,23 +122,13 @@ class Caches:
 
     # --- more or less
 
-    def watch_everything(self, wanted: bool) -> None:
-        """Watch what a holder needs, or stop to."""
+    def watch_everything(self, *, wanted: bool, following: bool) -> None:
+        """List what a holder needs, or stop to; ``following`` tells whether to keep it up to date from now on."""
         if wanted and not self._full:
-            self._full = {
-                "peer": self.group.start(BGP_PEER, USER_NAMESPACE),
-                "mode": self.group.start(FLAT_IP_MODE),
-                "secret": self.group.start(SECRET, self.secret_namespace),
-                "route": self.group.start(BGP_ADVERTISED_ROUTE, USER_NAMESPACE),
-                "session": self.group.start(BGP_SESSION, USER_NAMESPACE),
-                "node": self.group.start(NODE),
-            }
-            self._full["node"].subscribe(self._nodes_changed)
-            self._full["route"].subscribe(lambda _: self.routes_changed())
-            for name in ("peer", "mode", "secret"):
-                self._full[name].subscribe(lambda _: self._configuration_changed())
-            for name in ("route", "session"):
-                self._full[name].subscribe(lambda _: self._others_changed())
+            self._start(following=following)
+        elif wanted and following:
+            for cache in self._full.values():
+                cache.follow()
         elif not wanted and self._full:
             for cache in self._full.values():
                 self.group.stop(cache)
@@ -147,6 +138,29 @@ class Caches:
             self._tell(events.ListsSeen(complete=False))
             self.routes_changed()
         self.changed()
+
+    def _start(self, *, following: bool) -> None:
+        start = self.group.start
+        self._full = {
+            "peer": start(BGP_PEER, USER_NAMESPACE, following=following),
+            "mode": start(FLAT_IP_MODE, following=following),
+            "secret": start(SECRET, self.secret_namespace, following=following),
+            "route": start(BGP_ADVERTISED_ROUTE, USER_NAMESPACE, following=following),
+            "session": start(BGP_SESSION, USER_NAMESPACE, following=following),
+            "node": start(NODE, following=following),
+        }
+        self._full["node"].subscribe(self._nodes_changed)
+        self._full["route"].subscribe(lambda _: self.routes_changed())
+        for name in ("peer", "mode", "secret"):
+            self._full[name].subscribe(lambda _: self._configuration_changed())
+        for name in ("route", "session"):
+            self._full[name].subscribe(lambda _: self._others_changed())
+
+    def own_node_seen(self, node: Node | None) -> None:
+        """Take this node's own Node as it was read beside the lists."""
+        if self._full:
+            addresses = _addresses_of(node) if node is not None else ()
+            self._tell(_node_seen(node, addresses))
 
     # --- what the gateway is told
 
@@ -223,8 +237,7 @@ class Caches:
             before = self._addresses.pop(delta.key.name, None)
             after = None
             if delta.after is not None:
-                found = (address_of(delta.after.status, family) for family in Family)
-                after = self._addresses[delta.key.name] = tuple(address for address in found if address is not None)
+                after = self._addresses[delta.key.name] = _addresses_of(delta.after)
             if before != after:
                 moved, self._others = True, None
         cache = self._full["node"]
@@ -232,6 +245,11 @@ class Caches:
             self._tell(_node_seen(cache.items.get(Key("", self.node)), self._addresses.get(self.node, ())))
             if moved or events.ListsSeen(complete=True) != self._told.get(events.ListsSeen):
                 self._configuration_changed()
+
+
+def _addresses_of(node: Node) -> tuple[IPAddress, ...]:
+    found = (address_of(node.status, family) for family in Family)
+    return tuple(address for address in found if address is not None)
 
 
 def _node_seen(node: Node | None, addresses: tuple[IPAddress, ...]) -> events.NodeSeen:

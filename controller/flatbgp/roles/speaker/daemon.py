@@ -61,6 +61,9 @@ class Daemon:
     ``alive`` is called with the time of each answer, ``changed`` when neighbours may look different, ``opened`` when a
     session is (re)configured, so that older evidence about it is dropped. ``silence`` makes an address unable to send
     for ever what its sockets still hold; it is called before a neighbour moves away.
+
+    While the daemon is not ``needed`` it is left alone: an idle node has nothing to say to it. Before it is left it is
+    emptied, and ``emptied`` is called.
     """
 
     engine: Engine
@@ -71,6 +74,8 @@ class Daemon:
     changed: Callable[[], None]
     opened: Callable[[IPAddress], None]
     silence: Callable[[IPAddress], Awaitable[None]]
+    emptied: Callable[[], None]
+    needed: bool = True
     error: str = "it has not answered yet"
     neighbors: Mapping[IPAddress, NeighborState] = field(default_factory=dict)
     looked_at: float = 0.0
@@ -83,6 +88,22 @@ class Daemon:
     _collided: set[IPAddress] = field(default_factory=set)
     _reopened: dict[IPAddress, int] = field(default_factory=dict)
     _reached: "_Reached | None" = None
+    _awake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        if self.needed:
+            self._awake.set()
+
+    def clear_out(self) -> None:
+        """Empty the daemon although it is not needed: an earlier process may have left something in it."""
+        self._awake.set()
+
+    def need(self, needed: bool) -> None:
+        """Say whether the daemon is needed; when it is not, it is still emptied before it is left alone."""
+        self.needed = needed
+        if needed:
+            self._awake.set()
+        self._wakeup.set()
 
     def want(self, wanted: Wanted) -> None:
         """Set what the daemon should have from now on."""
@@ -106,6 +127,8 @@ class Daemon:
         Either way none is opened from the address again until :meth:`returned`, and the loop goes on trying.
         """
         self._leaving[address] = how
+        if not self._awake.is_set():
+            return  # it was emptied, or never filled
         async with self._lock:
             observed = await self.engine.observe()
             for peer, neighbor in observed.neighbors.items():
@@ -114,11 +137,17 @@ class Daemon:
         self._wakeup.set()
 
     async def run(self) -> None:
-        """Keep the daemon until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._beat(), name="gobgpd heartbeat")
-            tasks.create_task(self._follow(), name="gobgpd events")
-            tasks.create_task(self._keep(), name="gobgpd reconcile")
+        """Keep the daemon, whenever it is needed, until cancelled."""
+        while True:
+            await self._awake.wait()
+            async with asyncio.TaskGroup() as tasks:
+                listeners = (
+                    tasks.create_task(self._beat(), name="gobgpd heartbeat"),
+                    tasks.create_task(self._follow(), name="gobgpd events"),
+                )
+                await self._keep()
+                for task in listeners:
+                    task.cancel()
 
     async def _beat(self) -> None:
         """Ask every second whether the daemon lives; an answer after silence, or of another daemon, wakes the loop."""
@@ -154,6 +183,8 @@ class Daemon:
 
     async def look(self) -> None:
         """Read the neighbours' states and counters now."""
+        if not self._awake.is_set():
+            return
         try:
             await self._look()
         except EngineError as error:
@@ -179,6 +210,7 @@ class Daemon:
                 await self.engine.enable_neighbor(address)
 
     async def _keep(self) -> None:
+        """Bring the daemon to what is wanted, again and again; return when it is empty and not needed any more."""
         failures = 0
         while True:
             pause: float | None = None
@@ -191,7 +223,16 @@ class Daemon:
                 failures += 1
             else:
                 failures = 0
+                if not self.needed and self._is_empty():
+                    self._awake.clear()
+                    self.emptied()
+                    return
             await self._wakeup.wait(pause)
+
+    def _is_empty(self) -> bool:
+        """Return whether nothing is wanted and nothing is left: asked right after the daemon was brought there."""
+        wanted = self._wanted
+        return wanted is not None and not (wanted.desired.neighbors or wanted.desired.paths or wanted.held)
 
     async def _reconcile(self) -> None:
         wanted = self._wanted

@@ -46,7 +46,7 @@ class GatewayLoop:
     """Drives one :class:`Gateway`.
 
     ``changed`` is called when the held addresses or a status changed, ``watch_everything`` when the machine needs more
-    (or less) than Leases and the group.
+    (or less) than Leases and the group: whether it does, and whether that must be kept up to date.
     """
 
     machine: Gateway
@@ -56,7 +56,7 @@ class GatewayLoop:
     log: structlog.stdlib.BoundLogger
     trouble: Trouble
     changed: Callable[[], None]
-    watch_everything: Callable[[bool], None]
+    watch_everything: Callable[[bool, bool], None]
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     _inbox: deque[events.Event] = field(default_factory=deque)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -171,7 +171,7 @@ class GatewayLoop:
         """Pass on what concerns sessions, caches and people."""
         match action:
             case actions.WatchEverything():
-                self.watch_everything(action.wanted)
+                self.watch_everything(action.wanted, action.following)
             case actions.AddressHeld():
                 self.log.info("address held", address=str(action.address), interface=action.interface)
                 self.sessions.returned(action.address)

@@ -55,12 +55,16 @@ class Memory:
             ],
             "paths": [[str(path.prefix), str(path.next_hop)] for path in desired.paths.values()],
         }
-        self._write(self.folder / "last-plan.json", json.dumps(document))
+        self._write(self._plan_file, json.dumps(document))
+
+    def forget(self) -> None:
+        """Drop the plan: nothing is left of it."""
+        self._plan_file.unlink(missing_ok=True)
 
     def recall(self, marker: str) -> Desired | None:
         """Return the plan that was kept, if there is one."""
         try:
-            document = json.loads((self.folder / "last-plan.json").read_text(encoding="utf-8"))
+            document = json.loads(self._plan_file.read_text(encoding="utf-8"))
             neighbors = [_neighbor(entry) for entry in document["neighbors"]]
             paths = [Path(ip_network(prefix), ip_address(next_hop)) for prefix, next_hop in document["paths"]]
             return Desired(
@@ -71,6 +75,10 @@ class Memory:
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None  # none yet, cut off by a crash, or of another version: the store will tell all of it again
+
+    @property
+    def _plan_file(self) -> FilePath:
+        return self.folder / "last-plan.json"
 
     def _write(self, file: FilePath, text: str) -> None:
         """Write a file so that a crash leaves either the old or the new one."""

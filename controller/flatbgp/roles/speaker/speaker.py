@@ -1,4 +1,4 @@
-"""The role itself: one process a node, from its start to its orderly end."""
+"""The role itself: what its parts know, put together."""
 
 import asyncio
 import contextlib
@@ -7,36 +7,33 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from flatbgp.engine.gobgp.adapter import GobgpEngine
 from flatbgp.engine.model import Desired, SessionState
 from flatbgp.engine.protocol import Engine
 from flatbgp.host.identity import machine_id
 from flatbgp.host.interface import Host
-from flatbgp.host.linux import LinuxHost
-from flatbgp.host.lock import SpeakerLock
 from flatbgp.host.model import Connection, HostError, Route, SessionMessage
 from flatbgp.planning.gateway import AddressReason, Gateway, Timings, events
 from flatbgp.planning.holdings import Holding, Sightings, after_gap, holdings, next_vacancy, observe
 from flatbgp.planning.marks import USER_NAMESPACE
+from flatbgp.planning.nodefacts import Node
 from flatbgp.planning.sessions import PlannedSession, SessionId, SessionPlan, plan_sessions
 from flatbgp.resources.bgpsession import BGPSessionStatus, SessionStatusState
 from flatbgp.resources.ip import Family, IPAddress
 from flatbgp.resources.meta import Key
 from flatbgp.roles.options import SpeakerOptions
-from flatbgp.roles.runtime import RoleFailed, Runtime, Trouble, Wakeup, reconcile, run_role
+from flatbgp.roles.runtime import Runtime, Trouble, Wakeup, reconcile
 from flatbgp.roles.runtime_http import Sample
 from flatbgp.roles.speaker.caches import Caches
 from flatbgp.roles.speaker.daemon import Daemon, Wanted
 from flatbgp.roles.speaker.gateway import GatewayLoop, interfaces_seen
-from flatbgp.roles.speaker.identity import learn_identity
 from flatbgp.roles.speaker.memory import Memory
+from flatbgp.roles.speaker.ownnode import OwnNode
 from flatbgp.roles.speaker.reports import Report, Reporter
 from flatbgp.roles.speaker.sessions import Route as RouteObject
 from flatbgp.roles.speaker.sessions import RouteTable, Sight, neighbors, report, router_id
 from flatbgp.roles.speaker.wire import Pair, WireRecord, collision
 from flatbgp.store.cache import CacheSet
 from flatbgp.store.protocol import Store
-from flatbgp.store.url import open_store
 
 HAND_OVER_SECONDS = 3.0
 """How long an orderly end may take; the gateway itself is done within 2 s."""
@@ -64,6 +61,7 @@ class Speaker:
     daemon: Daemon = field(init=False)
     caches: Caches = field(init=False)
     reporter: Reporter = field(init=False)
+    own_node: OwnNode = field(init=False)
     _wire: WireRecord = field(default_factory=WireRecord)
     _table: RouteTable = field(default_factory=RouteTable)
     _routes_stale: bool = True
@@ -94,7 +92,12 @@ class Speaker:
             changed=self._reporting.set,
             opened=self._wire.forget,
             silence=self._silence,
+            emptied=self._forget,
+            needed=False,
         )
+        if self.memory.recall(self.marker) is not None:
+            self.daemon.clear_out()
+        self.own_node = OwnNode(self.store, options.node, self._own_node_seen)
         self.gateway = GatewayLoop(
             machine,
             self.host,
@@ -109,8 +112,19 @@ class Speaker:
         self.runtime.samples.append(self._samples)
         self._began = self.host.now()
 
-    def _watch_everything(self, wanted: bool) -> None:
-        self.caches.watch_everything(wanted)
+    def _watch_everything(self, wanted: bool, following: bool) -> None:
+        self.daemon.need(wanted)
+        self.own_node.want(wanted and not following)
+        self.caches.watch_everything(wanted=wanted, following=following)
+
+    def _forget(self) -> None:
+        try:
+            self.memory.forget()
+        except OSError as error:  # then the daemon is looked at once more after the next start
+            self.runtime.log.warning(f"cannot remove the last plan from {self.memory.folder}: {error}")
+
+    def _own_node_seen(self, node: Node | None) -> None:
+        self.caches.own_node_seen(node)  # which are made later than this object
 
     async def _silence(self, address: IPAddress) -> None:
         try:
@@ -140,6 +154,7 @@ class Speaker:
             trouble = Trouble(self.runtime.log)
             tasks.create_task(self.gateway.run(), name="gateway")
             tasks.create_task(self._listen(), name="host events")
+            tasks.create_task(self.own_node.run(), name="own Node")
             tasks.create_task(self.daemon.run(), name="gobgpd")
             tasks.create_task(reconcile(self._planning, self._step, trouble), name="plan")
             tasks.create_task(reconcile(self._reporting, self._report, trouble), name="reports")
@@ -365,34 +380,3 @@ class Speaker:
             yield Sample("flatbgp_floating_ip_held", "Floating IPs on this node.", 1.0, labels=labels)
         paths = self._wanted.desired.paths if self._wanted is not None else {}
         yield Sample("flatbgp_routes", "Routes that every session announces.", len(paths), labels=(node,))
-
-
-async def speak(runtime: Runtime, options: SpeakerOptions) -> None:
-    """Run the role until cancelled, then hand over."""
-    store, engine, host = open_store(options.store), GobgpEngine(options.gobgp), LinuxHost()
-    try:
-        memory = Memory.of(options.state_dir, options.store, options.node)
-        identity = await learn_identity(store, memory, host, runtime)
-        with SpeakerLock(identity, options.node):
-            marker = f"flatbgp-{identity}-{options.node}"
-            speaker = Speaker(options, runtime, store, host, engine, memory, marker)
-            work = asyncio.create_task(speaker.run(), name="speaker")
-            try:
-                await asyncio.shield(work)
-            except asyncio.CancelledError:
-                await speaker.stop()
-                raise
-            finally:
-                work.cancel()
-                await asyncio.gather(work, return_exceptions=True)
-    except HostError as error:
-        raise RoleFailed(str(error)) from error
-    finally:
-        await host.close()
-        await engine.close()
-        await store.close()
-
-
-def run(options: SpeakerOptions) -> int:
-    """Run the speaker in the foreground; return the exit status."""
-    return run_role("speaker", lambda runtime: speak(runtime, options), options)
