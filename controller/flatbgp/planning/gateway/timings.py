@@ -169,11 +169,11 @@ def contradictions(timings: Timings) -> tuple[str, ...]:
             f"a renewal every {timings.renewal:g} s: it must be more than 0 and at most half the lease "
             f"({timings.lease / 2:g} s), so that one lost renewal is not the end"
         )
-    limit = timings.request_limit
+    limit = round(timings.request_limit, 3)
     if not found and not 0 < timings.request_timeout < limit:
         found.append(
-            f"a time limit of {timings.request_timeout:g} s for requests to the store: it must be more than 0 and below "
-            f"floor(lease {timings.lease} - {LIFETIME_MARGIN}) - renewal {timings.renewal:g} - 0.1 = {limit:.3g} s, or "
-            "an outage of the store would take addresses away; shorten it, renew more often, or lengthen the lease"
+            f"a time limit of {timings.request_timeout:g} s for requests to the store: it must be more than 0 and "
+            f"below floor(lease {timings.lease} - {LIFETIME_MARGIN}) - renewal {timings.renewal:g} - 0.1 = {limit:g} s,"
+            " or an outage of the store would take addresses away; shorten it, renew more often, or lengthen the lease"
         )
     return tuple(found)
