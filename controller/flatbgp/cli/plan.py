@@ -31,7 +31,7 @@ def plan(filenames: tuple[str, ...], form: str | None, secret_namespace: str, st
     to the sessions that exist: none, a route update, or a session reset.
     """
     explanation = with_store(store, lambda opened: _explained(opened, filenames, secret_namespace))
-    click.echo(_as_json(explanation) if form else _as_text(explanation))
+    click.echo(_as_json(explanation) if form else as_text(explanation))
 
 
 async def _explained(store: Store, filenames: Sequence[str], secret_namespace: str) -> Explanation:
@@ -42,7 +42,8 @@ async def _explained(store: Store, filenames: Sequence[str], secret_namespace: s
     return explain(before.values(), (before | changed).values(), secret_namespace=secret_namespace)
 
 
-def _as_text(explanation: Explanation) -> str:
+def as_text(explanation: Explanation) -> str:
+    """Return an explanation for a person: a line an action, then the notes."""
     lines = [str(step) for step in explanation.steps] or ["Nothing would change."]
     return "\n".join([*lines, *(f"Note: {note}" for note in explanation.notes)])
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from flatbgp.planning.costs import SETTING_COSTS, Cost, dearest
+from flatbgp.planning.drain import hand_over, is_draining
 from flatbgp.planning.future import Future, Objects, future_of
 from flatbgp.planning.neighbors import NeighborSettings, neighbor_for
 from flatbgp.planning.sessions import PlannedSession, SessionId
@@ -12,7 +13,7 @@ from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
 from flatbgp.resources.bgpsession import BGP_SESSION
 from flatbgp.resources.mergepatch import difference
 from flatbgp.resources.meta import Key
-from flatbgp.resources.node import DRAIN_ANNOTATION, NODE
+from flatbgp.resources.node import NODE
 from flatbgp.resources.reasons import Reason
 from flatbgp.resources.resource import Resource
 
@@ -119,13 +120,8 @@ def _floating_ips(past: Future, will: Objects, future: Future) -> Iterator[Step]
             yield Step("floating IP", f"A healthy node of its subnet claims {holding.address}.")
             continue
         node = nodes.get(Key("", holding.holder))
-        if node is not None and node.meta.annotations.get(DRAIN_ANNOTATION) == "true":
-            yield Step(
-                "floating IP",
-                f"{holding.holder} is draining and hands {holding.address} over to another node of its subnet; routers "
-                "that do graceful restart keep the routes.",
-                Cost.SESSION_RESET,
-            )
+        if node is not None and is_draining(node):
+            yield Step("floating IP", hand_over(holding, nodes), Cost.SESSION_RESET)
     kept = {holding.address for holding in future.holdings}
     for address, holding in before.items():
         if address not in kept:

@@ -115,6 +115,59 @@ async def test_it_waits_until_the_address_has_moved_and_says_where_to():
     ]
 
 
+async def test_it_says_who_took_an_address_that_was_let_go_first():
+    store = open_store("sqlite::memory:")
+    await store.create(NODE, {"metadata": {"name": "node-01"}})
+    await store.create(LEASE, lease("10.0.1.100", "node-01"))
+    said: list[str] = []
+    holders = iter(["node-01", "", "", "node-03"])
+
+    class Moving:
+        """The store, in which the address is let go before it is taken."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(store, name)
+
+        async def list(self, *arguments: object) -> object:
+            spec = {"spec": {"holderIdentity": next(holders)}}
+            await store.patch(LEASE, "floatingip-10-0-1-100", "kube-system", spec)
+            return await store.list(*arguments)  # type: ignore[arg-type]
+
+    await empty_node(Moving(), "node-01", 60.0, said.append, lambda: 0.0)  # type: ignore[arg-type]
+    await store.close()
+    assert said == [
+        "node/node-01 draining",
+        "holds 10.0.1.100; waiting",
+        "10.0.1.100 let go; it is free until another node of its subnet claims it",
+        "10.0.1.100 moved to node-03",
+        "node/node-01 drained",
+    ]
+
+
+@pytest.mark.usefixtures("_nodes")
+def test_a_dry_run_says_who_could_take_over_and_changes_nothing(run, on_store, guide):
+    run("apply", "-f", guide)
+    run(
+        "apply",
+        "-f",
+        "-",
+        stdin="{apiVersion: v1, kind: Node, metadata: {name: node-07}, status: {addresses: "
+        "[{type: InternalIP, address: 10.0.1.7}]}}",
+    )
+    document = lease("10.0.1.100", "node-01")
+    document["metadata"]["annotations"]["flatbgp.io/subnet"] = "10.0.1.0/24"  # type: ignore[index]
+    on_store(lambda store: store.create(LEASE, document))
+    said = run("drain", "node-01", "--dry-run")
+    assert said.exit_code == 0
+    (sentence,) = (line for line in said.stdout.splitlines() if "is draining" in line)
+    assert sentence.startswith("node-01 is draining and hands 10.0.1.100 over to node-0")
+    assert "node-07" in sentence
+    assert sentence.endswith("[session reset]")
+    assert annotations(on_store, "node-01") == {}
+    refused = run("drain", "nobody", "--dry-run")
+    assert (refused.exit_code, refused.stderr) == (1, 'error: nodes "nobody" not found\n')
+
+
 def test_a_lease_that_is_not_renewed_runs_out_by_our_own_clock():
     holdings = Holdings("node-01")
     dead = leases(lease("10.0.1.100", "node-01", renewed="2020-01-01T00:00:00Z"))

@@ -147,6 +147,34 @@ def test_s24_a_drained_node_hands_its_address_over() -> None:
     assert any(sentence.startswith("node-01 is draining and hands 10.0.1.100 over") for sentence in sentences)
 
 
+def test_s24_a_drain_names_those_who_may_take_over() -> None:
+    mark = {"flatbgp.io/drain": "true"}
+    draining = node("node-01", "10.0.1.1", pods=["222.2.0.0/24"], annotations=mark)
+    alone = say(RUNNING, replaced(RUNNING, draining))
+    (sentence,) = (step.sentence for step in alone.steps if step.about == "floating IP")
+    assert sentence == (
+        "node-01 is draining and hands 10.0.1.100 over, but no other Node has an address in 10.0.1.0/24: nobody takes "
+        "it, and its sessions are down until flatbgp undrain node-01."
+    )
+    others = [node(f"spare-{n}", f"10.0.1.{n}") for n in range(10, 17)]
+    others += [node("away", "10.0.3.9"), node("out", "10.0.1.8", annotations=mark), node("spare-none")]
+    among = say(RUNNING, replaced(RUNNING, draining, *others))
+    (sentence,) = (step.sentence for step in among.steps if step.about == "floating IP")
+    assert sentence == (
+        "node-01 is draining and hands 10.0.1.100 over to spare-10 or spare-11 or spare-12 or spare-13 or spare-14 or "
+        "2 more; routers that do graceful restart keep the routes."
+    )
+    assert among.cost is Cost.SESSION_RESET
+
+
+def test_a_cordoned_node_keeps_what_it_holds() -> None:
+    cordoned = node("node-01", "10.0.1.1", pods=["222.2.0.0/24"])
+    cordoned = decode(
+        cordoned.kind, {**cordoned.document, "spec": {**cordoned.document["spec"], "unschedulable": True}}
+    )
+    assert say(RUNNING, replaced(RUNNING, cordoned)).cost is Cost.NONE
+
+
 def test_s54_switching_a_family_moves_routes_and_resets_no_session() -> None:
     six = [node("node-01", "10.0.1.1", "2001:db8::1", pods=["222.2.0.0/24", "2222:3::/120"]), NODES[1]]
     running = settled([*CONFIG, *six, *LEASES])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flatbgp.planning.configuration import Configuration, configuration, last_good
+from flatbgp.planning.drain import is_draining
 from flatbgp.planning.gateway import events
 from flatbgp.planning.gateway.records import read_lease, same_but_renewed
 from flatbgp.planning.holdings import LeaseResource, lease_address
@@ -21,7 +22,7 @@ from flatbgp.resources.ip import Family, IPAddress
 from flatbgp.resources.lease import FLOATING_IPS, LEASE, NAMESPACE
 from flatbgp.resources.meta import Key
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
-from flatbgp.resources.node import DRAIN_ANNOTATION, NODE, NodeSpec, NodeStatus, address_of
+from flatbgp.resources.node import NODE, NodeSpec, NodeStatus, address_of
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SECRET, SecretSpec
 from flatbgp.store.cache import Cache, CacheSet, Delta
@@ -258,7 +259,7 @@ def _node_seen(node: Node | None, addresses: tuple[IPAddress, ...]) -> events.No
     return events.NodeSeen(
         exists=True,
         deleting=node.meta.deleting,
-        draining=node.meta.annotations.get(DRAIN_ANNOTATION) == "true",
+        draining=is_draining(node),
         addresses=addresses,
     )
 
