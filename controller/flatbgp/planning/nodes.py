@@ -20,7 +20,11 @@ _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What is known at one moment. ``configs`` have their last good spec; ``reserved`` must not be given to pods."""
+    """What is known at one moment. ``configs`` have their last good spec; ``reserved`` must not be given to pods.
+
+    ``appeared`` are the pod CIDRs that Nodes without any were seen to get since the plan before; while ``settling``,
+    the writes of another leader may still arrive among them.
+    """
 
     nodes: Collection[Node]
     configs: Sequence[CIDRConfig]
@@ -28,6 +32,8 @@ class Given:
     announcing: Announcing
     reserved: Sequence[IPNetwork] = ()
     mirrored: bool = False
+    appeared: Mapping[str, tuple[IPNetwork, ...]] = field(default_factory=dict)
+    settling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,8 @@ class NodePlan:
     """What to write, in this order: ``hold`` and ``free`` (finalizers of ranges), ``assign``, ``routes``.
 
     ``short`` are the nodes that get no pod CIDR; ``foreign`` have one that no range accounts for. ``intruders`` are
-    addresses of nodes within a range, each with what it is.
+    addresses of nodes within a range, each with what it is. ``rival`` says what was seen of another allocator (empty:
+    nothing); from then on nothing is assigned.
     """
 
     assign: tuple[tuple[Node, Assignment], ...] = ()
@@ -46,10 +53,14 @@ class NodePlan:
     usage: Mapping[str, Usage] = field(default_factory=dict)
     foreign: tuple[str, ...] = ()
     intruders: tuple[tuple[IPAddress, str], ...] = ()
+    rival: str = ""
 
 
 class NodePlanner:
-    """Plans from what is known now; it remembers only to be fast, and which writes are under way.
+    """Plans from what is known now; it remembers only to be fast, which writes are under way, and a rival.
+
+    Two allocators that do not know each other give one block to two nodes sooner or later. Once pod CIDRs of another
+    one have appeared nothing more is assigned for as long as this planner lives: a person must decide which one stays.
 
     Not safe for two threads at once.
     """
@@ -60,6 +71,7 @@ class NodePlanner:
         self._table = NodeTable()
         self._seen: dict[str, NodeFacts] = {}
         self._configured: tuple[list[CIDRConfig], tuple[IPNetwork, ...]] = ([], ())
+        self._rival = ""
         self._written: dict[str, str] = {}  # node -> the version of it that the write was made on
 
     def plan(self, given: Given) -> NodePlan:
@@ -67,12 +79,16 @@ class NodePlanner:
         configs = [config for config in given.configs if judged_usable(config, mirrored=given.mirrored)]
         self._configure(configs, given.reserved)
         nodes = self._table.read(given.nodes)
+        self._look_for_rival(given)
         self._follow(nodes)
         assign: list[tuple[Node, Assignment]] = []
         short: list[Shortage] = []
         for node in sorted(filter(_wants, given.nodes), key=_age):
             if self._written.get(node.meta.name) == node.meta.resource_version:
                 continue  # written; the Node as it is now has not come back yet
+            if self._rival:
+                short.append(Shortage(node.meta.name, "another allocator of pod CIDRs is at work"))
+                continue
             outcome = self._allocator.assign(node.meta.name, node.meta.labels)
             if isinstance(outcome, Assignment):
                 assign.append((node, outcome))
@@ -91,6 +107,7 @@ class NodePlanner:
                 (block.network().network_address, f"address of Node {name}")
                 for name, block in self._allocator.intruders()
             ),
+            rival=self._rival,
         )
 
     def settle(self, node: Node, outcome: Outcome) -> None:
@@ -109,6 +126,16 @@ class NodePlanner:
         ):
             self._configured = configs, wanted
             self._allocator.configure(configs, wanted)
+
+    def _look_for_rival(self, given: Given) -> None:
+        for name, cidrs in sorted(given.appeared.items()):
+            blocks = tuple(block_of(cidr) for cidr in cidrs)
+            if not self._rival and self._allocator.is_strange(name, blocks, lenient=given.settling):
+                self._rival = (
+                    f"Node {name} got {' and '.join(map(str, cidrs))} from another allocator of pod CIDRs, so this one "
+                    "gives none: stop one of the two (kube-controller-manager runs one with --allocate-node-cidrs), "
+                    "then restart the controller."
+                )
 
     def _follow(self, nodes: dict[str, NodeFacts]) -> None:
         """Bring the allocator to these nodes."""

@@ -196,18 +196,20 @@ def range_status(
     *,
     mirrored: bool,
     wall: datetime,
+    rival: str = "",
 ) -> ClusterCIDRConfigStatus:
     """Return the status of a ClusterCIDRConfig.
 
     ``others`` are the ranges it should not overlap, by what they are ("Service range", "ClusterCIDRConfig x");
-    ``addresses`` those of nodes, with what they are. ``usage`` is ``None`` if the allocator does not use the object.
+    ``addresses`` those of nodes, with what they are. ``usage`` is ``None`` if the allocator does not use the object,
+    ``rival`` what is to be said of another allocator (empty: there is none).
     """
     before = config.status or ClusterCIDRConfigStatus()
     verdict = judge(config, mirrored=mirrored)
     if verdict is not None or usage is None or config.spec is None:
         refusal = verdict or Verdict(Reason.INVALID, "It is left out.")
         return ClusterCIDRConfigStatus(conditions=merge(before.conditions, _refused(config.meta, refusal), wall))
-    conditions = [_active(config.meta, usage)]
+    conditions = [_active(config.meta, usage, rival)]
     if config.meta.deleting:
         message = f"In use by {_listed(usage.nodes)}." if usage.nodes else "No node uses it any more."
         conditions.append(
@@ -223,9 +225,11 @@ def range_status(
     return ClusterCIDRConfigStatus(len(usage.nodes), usage.free, merge(before.conditions, conditions, wall))
 
 
-def _active(meta: Meta, usage: Usage) -> Condition:
+def _active(meta: Meta, usage: Usage, rival: str) -> Condition:
     if meta.deleting:
         return _condition(meta, "Active", holds=False, reason=Reason.TERMINATING, message="It gives no more blocks.")
+    if rival:
+        return _condition(meta, "Active", holds=False, reason=Reason.OTHER_ALLOCATOR, message=rival)
     if not usage.free:
         message = f"No block is free for another node; {len(usage.nodes)} nodes have one."
         return _condition(meta, "Active", holds=False, reason=Reason.EXHAUSTED, message=message)

@@ -116,6 +116,12 @@ class Reason(StrEnum):
         "Add a range, or free one.",
     )
 
+    OTHER_ALLOCATOR = (
+        "OtherAllocator",
+        "Another allocator gives pod CIDRs to Nodes, so this one gives none; what Nodes have is kept and announced.",
+        "Stop one of the two (kube-controller-manager has one, --allocate-node-cidrs), then restart the controller.",
+    )
+
     # Sessions
     ESTABLISHED = ("Established", "The session is up.", "Nothing.")
     CONNECTING = ("Connecting", "The session is being opened.", "Wait a few seconds.")

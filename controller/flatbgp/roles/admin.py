@@ -45,7 +45,7 @@ from flatbgp.roles.runtime_writes import REFUSED_RETRY_SECONDS, Write, Writer
 from flatbgp.store.cache import Cache, CacheSet
 from flatbgp.store.election import Elector, Terms
 from flatbgp.store.protocol import Store, StoreError
-from flatbgp.store.url import open_store
+from flatbgp.store.url import is_supervised, open_store
 
 R = TypeVar("R")
 
@@ -157,9 +157,16 @@ async def mirror(runtime: Runtime, options: AdminOptions, admin: Store, user: St
     chance = random.SystemRandom().random
     terms = Terms(LEASE_NAME, process_identity(), options.lease_duration, options.renew_interval)
     elector = Elector(user, terms, log=runtime.log, clock=boottime, now=utc_now, random=chance)
+
+    def changed() -> None:
+        """Wake the loop; a replica that waits for the lead is as ready as it can be once it knows everything."""
+        wakeup.set()
+        if sources.synced and copies.synced and not elector.leading:
+            runtime.ready = True
+
     async with (
-        CacheSet(admin, wakeup.set, log=runtime.log, clock=boottime, random=chance) as sources,
-        CacheSet(user, wakeup.set, log=runtime.log, clock=boottime, random=chance) as copies,
+        CacheSet(admin, changed, log=runtime.log, clock=boottime, random=chance) as sources,
+        CacheSet(user, changed, log=runtime.log, clock=boottime, random=chance) as copies,
     ):
         loop = Mirror(sources, copies, user, places, trouble, runtime.log)
 
@@ -178,7 +185,9 @@ async def mirror(runtime: Runtime, options: AdminOptions, admin: Store, user: St
 async def _main(runtime: Runtime, options: AdminOptions) -> None:
     admin, user = open_store(options.admin_store), open_store(options.store)
     try:
-        await lead_again(runtime, lambda: mirror(runtime, options, admin, user))
+        await lead_again(
+            runtime, lambda: mirror(runtime, options, admin, user), supervised=is_supervised(options.store)
+        )
     finally:
         await admin.close()
         await user.close()

@@ -19,7 +19,7 @@ from flatbgp.roles.runtime import Runtime, Trouble, Wakeup, lead_again, process_
 from flatbgp.store.cache import CacheSet
 from flatbgp.store.election import Elector, Terms
 from flatbgp.store.protocol import Store
-from flatbgp.store.url import open_store
+from flatbgp.store.url import is_supervised, open_store
 
 LEASE_NAME = "flatbgp-controller"
 
@@ -40,7 +40,13 @@ async def control(runtime: Runtime, options: ControllerOptions, store: Store) ->
     random_number = random.SystemRandom().random
     terms = Terms(LEASE_NAME, process_identity(), options.lease_duration, options.renew_interval)
     elector = Elector(store, terms, log=runtime.log, clock=boottime, now=utc_now, random=random_number)
-    async with CacheSet(store, lambda: None, log=runtime.log, clock=boottime, random=random_number) as cache_set:
+
+    def warm() -> None:
+        """A replica that waits for the lead is as ready as it can be once it knows everything."""
+        if cache_set.synced and not elector.leading:
+            runtime.ready = True
+
+    async with CacheSet(store, warm, log=runtime.log, clock=boottime, random=random_number) as cache_set:
         caches = ControllerCaches(cache_set, options.secret_namespace, nodes_wakeup.set, status_wakeup.set)
         statuses = StatusLoop(store, caches, trouble, runtime.log, boottime, utc_now, options.report_interval)
         runtime.samples.append(statuses.samples)
@@ -51,7 +57,9 @@ async def control(runtime: Runtime, options: ControllerOptions, store: Store) ->
                 statuses.nodes = plan
                 status_wakeup.set()
 
-        nodes = NodesLoop(store, caches, nodes_wakeup, trouble, runtime.log, planned)
+        nodes = NodesLoop(
+            store, caches, nodes_wakeup, trouble, runtime.log, planned, boottime, settle_seconds=options.lease_duration
+        )
 
         async def tell() -> float | None:
             await asyncio.sleep(STATUS_PAUSE_SECONDS)
@@ -69,7 +77,7 @@ async def control(runtime: Runtime, options: ControllerOptions, store: Store) ->
 async def _main(runtime: Runtime, options: ControllerOptions) -> None:
     store = open_store(options.store)
     try:
-        await lead_again(runtime, lambda: control(runtime, options, store))
+        await lead_again(runtime, lambda: control(runtime, options, store), supervised=is_supervised(options.store))
     finally:
         await store.close()
 

@@ -21,10 +21,11 @@ from flatbgp.resources.bgpsession import BGP_SESSION
 from flatbgp.resources.cluster import CLUSTER
 from flatbgp.resources.clustercidrconfig import CLUSTER_CIDR_CONFIG
 from flatbgp.resources.flatipmode import FLAT_IP_MODE
+from flatbgp.resources.ip import IPNetwork
 from flatbgp.resources.lease import LEASE, NAMESPACE
 from flatbgp.resources.meta import Key
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
-from flatbgp.resources.node import NODE
+from flatbgp.resources.node import NODE, NodeSpec, NodeStatus
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SECRET, SecretSpec, SecretStatus
 from flatbgp.store.cache import Cache, CacheSet, Delta
@@ -39,6 +40,7 @@ class ControllerCaches:
     nodes_changed: Callable[[], None]
     state_changed: Callable[[], None]
     _good: dict[str, Mapping[Key, Resource[Any, Any]]] = field(default_factory=dict)
+    _appeared: dict[str, tuple[IPNetwork, ...]] = field(default_factory=dict)
     _nodes: Cache[Any, Any] = field(init=False)
     _routes: Cache[Any, Any] = field(init=False)
     _leases: Cache[Any, Any] = field(init=False)
@@ -62,6 +64,7 @@ class ControllerCaches:
         self._groups = start(NETWORK_GATEWAY_GROUP, USER_NAMESPACE)
         self._peers = start(BGP_PEER, USER_NAMESPACE)
         self._ranges = start(CLUSTER_CIDR_CONFIG)
+        self._nodes.subscribe(self._note_pod_cidrs)
         self._nodes.subscribe(self._on(_node_moved, self.nodes_changed, self.state_changed))
         self._routes.subscribe(self._on(_anything, self.nodes_changed))
         self._leases.subscribe(self._on(_holding_moved, self.state_changed))
@@ -80,6 +83,19 @@ class ControllerCaches:
                     each()
 
         return changed
+
+    def _note_pod_cidrs(self, deltas: Sequence[Delta[NodeSpec, NodeStatus]]) -> None:
+        for delta in deltas:
+            before, after = delta.before, delta.after
+            if before is None or before.spec is None or before.spec.pod_cidrs or after is None or after.spec is None:
+                continue
+            if after.spec.pod_cidrs and after.meta.uid == before.meta.uid:
+                self._appeared[after.meta.name] = after.spec.pod_cidrs
+
+    def take_appeared(self) -> Mapping[str, tuple[IPNetwork, ...]]:
+        """Return the pod CIDRs that Nodes without any were seen to get since the last call, by the Nodes' names."""
+        appeared, self._appeared = self._appeared, {}
+        return appeared
 
     async def wait_synced(self) -> None:
         """Return when everything has been listed once: nothing is planned from half of it."""

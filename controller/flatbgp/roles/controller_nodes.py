@@ -35,7 +35,11 @@ WRITES_AT_A_TIME: Final = 400
 
 @dataclass(slots=True)
 class NodesLoop:
-    """Plans and writes; ``planned`` is called with what the statuses tell of it."""
+    """Plans and writes; ``planned`` is called with what the statuses tell of it.
+
+    ``clock`` counts seconds. For ``settle_seconds`` from the first step on, the last writes of the leader before us may
+    still arrive.
+    """
 
     store: Store
     caches: ControllerCaches
@@ -43,6 +47,9 @@ class NodesLoop:
     trouble: Trouble
     log: structlog.stdlib.BoundLogger
     planned: Callable[[NodePlan], None]
+    clock: Callable[[], float]
+    settle_seconds: float
+    _began: float | None = None
     _planner: NodePlanner = field(default_factory=NodePlanner)
     _not_assigned: bool = False
     _writer: Writer = field(init=False)
@@ -52,13 +59,16 @@ class NodesLoop:
 
     async def step(self) -> float | None:
         """Bring Nodes and routes to where they should be; return when to try refused writes again."""
+        if self._began is None:
+            self._began = self.clock()
+            self.caches.take_appeared()  # what came while another led is that leader's
         given = self._given()
         if len(given.nodes) < IN_A_THREAD:
             plan = self._planner.plan(given)
         else:
             plan = await asyncio.to_thread(self._planner.plan, given)
         self.planned(plan)
-        self._tell_foreign(plan)
+        self._tell_others(plan)
         self._not_assigned = False
         self._writer.begin()
         await self._writer.run(*self._phases(plan))
@@ -67,7 +77,10 @@ class NodesLoop:
             return NOT_ASSIGNED_RETRY_SECONDS
         return REFUSED_RETRY_SECONDS if self._writer.refused else None
 
-    def _tell_foreign(self, plan: NodePlan) -> None:
+    def _tell_others(self, plan: NodePlan) -> None:
+        """Say what is seen of other allocators."""
+        if plan.rival:
+            self.trouble.report("another allocator", plan.rival)
         if plan.usage and plan.foreign:
             self.trouble.report(
                 "foreign pod CIDRs",
@@ -78,6 +91,7 @@ class NodesLoop:
             self.trouble.clear("foreign pod CIDRs")
 
     def _given(self) -> Given:
+        began = self._began if self._began is not None else self.clock()
         configured, routes = self.caches.configured(), self.caches.routes
         return Given(
             nodes=self.caches.nodes.values(),
@@ -86,6 +100,8 @@ class NodesLoop:
             announcing=announcing(configured.config, configured.facts.flat_ipv4, routes.values()),
             reserved=configured.reserved(),
             mirrored=configured.mirrored,
+            appeared=self.caches.take_appeared(),
+            settling=self.clock() < began + self.settle_seconds,
         )
 
     def _phases(self, plan: NodePlan) -> Iterable[Sequence[Write]]:

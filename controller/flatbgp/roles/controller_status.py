@@ -128,8 +128,9 @@ class StatusLoop:
             if other.key != config.key and other.spec is not None and usable:
                 given = (other.spec.ipv4, other.spec.ipv6)
                 others[f"ClusterCIDRConfig {other.meta.name}"] = [each.cidr for each in given if each is not None]
-        usage, intruders = self.nodes.usage.get(config.meta.name), self.nodes.intruders
-        return range_status(config, usage, others, intruders, mirrored=configured.mirrored, wall=wall)
+        plan, mirrored = self.nodes, configured.mirrored
+        usage = plan.usage.get(config.meta.name)
+        return range_status(config, usage, others, plan.intruders, mirrored=mirrored, wall=wall, rival=plan.rival)
 
     def _session_statuses(self, upkeep: Upkeep) -> Iterable[Write]:
         return [self._write(session, status) for session, status in upkeep.statuses]

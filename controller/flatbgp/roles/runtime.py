@@ -129,16 +129,22 @@ def process_identity() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
-async def lead_again(runtime: Runtime, role: Callable[[], Awaitable[None]]) -> None:
-    """Run a role that leads; when it may lead no more, begin anew and wait for the lead.
+async def lead_again(runtime: Runtime, role: Callable[[], Awaitable[None]], *, supervised: bool) -> None:
+    """Run a role that leads; when it may lead no more, end the process if somebody starts it again, else begin anew.
 
-    A store that cannot be written ends the lead of every role in time; nothing supervises a role on the embedded store,
-    so it has to come back by itself. It starts from nothing: what it remembered may be another leader's past.
+    A store that cannot be written ends the lead of every role in time. On Kubernetes the process then ends
+    (:class:`RoleFailed`): nothing of a former leader is left that could act. Nothing supervises a role on the embedded
+    store, so there it comes back by itself and waits for the lead. It starts from nothing: what it remembered may be
+    another leader's past.
     """
     while True:
         try:
             await role()
         except* LeadershipLost as lost:
+            if supervised:
+                raise RoleFailed(
+                    "; ".join(map(str, _leaves(lost))) + "; this process ends, and another may lead"
+                ) from None
             for error in _leaves(lost):
                 runtime.log.error(f"{error}; nothing more is written until this process leads again")  # noqa: TRY400 - as below
         else:

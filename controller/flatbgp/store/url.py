@@ -35,6 +35,14 @@ def open_store(url: str) -> Store:
             raise BadStoreURL(f"{url!r}: there is no kind of store called {scheme!r}; {_FORMS}")
 
 
+def is_supervised(url: str) -> bool:
+    """Return whether processes that use the store are started again when they end: pods are, on one machine who knows.
+
+    The same stores keep Events, which people read there; on the embedded store the log is all there is.
+    """
+    return url.startswith("kubernetes:")
+
+
 def _path(text: str) -> Path:
     if text.startswith("//"):
         # sqlite:///var/lib/flatbgp/store.db, as others write it: an empty host, then the absolute path.

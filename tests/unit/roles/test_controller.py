@@ -207,6 +207,77 @@ async def test_s68_s71_blocks_of_existing_and_of_dying_nodes_are_respected(store
         assert await routes(store) == {"route-via-10-0-1-1": "222.2.2.0/24"}
 
 
+async def test_s71_nothing_is_given_beside_another_allocator_that_is_at_work(store) -> None:
+    await configure(store)
+    await put_node(store, "node-00", "10.0.1.10", spec={"podCIDRs": ["222.9.0.0/24"]})
+    with capture_logs() as logs:
+        async with controller(store):
+            await put_node(store, "node-01", "10.0.1.1")
+            await eventually(lambda: _equal(routes(store), 2))
+            await store.delete(CLUSTER_CIDR_CONFIG, "wide")  # in use, so it stays, and gives no more
+            await put(store, NODE, "node-02", status={"addresses": [{"type": "InternalIP", "address": "10.0.3.2"}]})
+            await _eventually_short(store, "node-02")
+            await store.patch(NODE, "node-02", "", {"spec": {"podCIDRs": ["222.9.1.0/24"]}})
+            await eventually(lambda: _equal(routes(store), 3))
+            await put(store, CLUSTER_CIDR_CONFIG, "more", {"ipv4": {"cidr": "222.4.0.0/16", "perNodeMaskSize": 24}})
+            await put_node(store, "node-03", "10.0.1.3")
+
+            async def refused() -> bool:
+                found = await conditions(store, CLUSTER_CIDR_CONFIG, "more")
+                return found.get("Active") == ("False", "OtherAllocator")
+
+            await eventually(refused)
+            await _eventually_short(store, "node-03")
+            assert await routes(store) == {
+                "route-via-10-0-1-10": "222.9.0.0/24",
+                "route-via-10-0-1-1": "222.2.0.0/24",
+                "route-via-10-0-3-2": "222.9.1.0/24",
+            }, "what others gave is announced, and node-03 waits"
+    assert any("node-02 got 222.9.1.0/24 from another allocator" in entry["event"] for entry in logs)
+    async with controller(store):
+        await eventually(lambda: _equal(routes(store), 4))
+        assert (await routes(store))["route-via-10-0-1-3"] == "222.4.0.0/24", "what was there before is honoured"
+
+
+async def _eventually_short(store, node: str) -> None:
+    async def said() -> bool:
+        mode = await store.get(FLAT_IP_MODE, "default")
+        found = mode.status.conditions if mode and mode.status else ()
+        return any(node in condition.message for condition in found)
+
+    await eventually(said)
+
+
+async def test_s39_the_blocks_that_another_leader_gave_are_no_other_allocators(store) -> None:
+    await configure(store)
+    async with controller(store):
+        await put_node(store, "node-01", "10.0.1.1")
+        await eventually(lambda: _equal(routes(store), 1))
+        waiting = asyncio.create_task(control(runtime(), controller_options(), store))
+        try:
+            await asyncio.sleep(0)
+            await put_node(store, "node-02", "10.0.3.2")
+            await eventually(lambda: _equal(routes(store), 2))
+        finally:
+            waiting.cancel()
+    async with controller(store):
+        await put_node(store, "node-03", "10.0.1.3")
+        await eventually(lambda: _equal(routes(store), 3))
+
+
+async def test_s39_a_replica_that_waits_for_the_lead_is_ready(store) -> None:
+    await configure(store)
+    first, second = runtime(), runtime()
+    async with running(control(first, controller_options(), store)):
+        await eventually(lambda: _that(first.ready))
+        async with running(control(second, controller_options(), store)):
+            await eventually(lambda: _that(second.ready))
+
+
+async def _that(true: bool) -> bool:
+    return true
+
+
 async def test_s42_an_invalid_object_says_so_and_the_last_good_plan_goes_on(store) -> None:
     await configure(store)
     await put_node(store, "node-01", "10.0.1.1")

@@ -16,8 +16,9 @@ import structlog
 from structlog.testing import capture_logs
 
 from flatbgp.roles.options import Endpoint, LogFormat, RoleOptions
-from flatbgp.roles.runtime import RoleFailed, Runtime, Trouble, Wakeup, reconcile, run_role
+from flatbgp.roles.runtime import RoleFailed, Runtime, Trouble, Wakeup, lead_again, reconcile, run_role
 from flatbgp.roles.runtime_http import Sample, Server
+from flatbgp.store.election import LeadershipLost
 from flatbgp.store.protocol import Unreachable
 
 
@@ -56,6 +57,25 @@ def test_a_failed_role_ends_with_its_status_and_one_line(capfd: pytest.CaptureFi
     lines = capfd.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert json.loads(lines[0])["event"].startswith("several Clusters")
+
+
+@pytest.mark.parametrize(("supervised", "status", "led"), [(True, 1, 1), (False, 0, 2)])
+def test_s39_who_may_lead_no_more_ends_where_somebody_starts_it_again(
+    supervised: bool, status: int, led: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    terms = []
+
+    async def lead() -> None:
+        terms.append(True)
+        if len(terms) == 1:
+            raise LeadershipLost("the Lease x could not be renewed in time: no answer")
+
+    async def role(runtime: Runtime) -> None:
+        await lead_again(runtime, lead, supervised=supervised)
+
+    assert run_role("controller", role, options()) == status
+    assert len(terms) == led
+    assert "the Lease x could not be renewed in time: no answer" in capfd.readouterr().err
 
 
 def test_sigterm_lets_the_role_tidy_up_and_ends_with_status_zero() -> None:
