@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "admin": Entry("flatbgp.cli.admin:admin", "Run the mirror from the admin cluster to the user cluster."),
     "gobgpd": Entry("flatbgp.cli.gobgpd:gobgpd", "Run a node's gobgpd: one Unix socket, and an end without a Cease."),
     "health": Entry("flatbgp.cli.health:health", "Ask a gobgpd or a role whether it works."),
+    "uninstall": Entry("flatbgp.cli.uninstall:uninstall", "End a Helm release's pods; remove what the roles wrote."),
     "lab": Entry("flatbgp.cli.lab:lab", "The guide's network on this machine."),
 }
 
