@@ -13,9 +13,13 @@ from flatbgp.resources.ip import IPAddress
 
 
 class LateEngine:
-    """Passes every call on to the engine that ``load`` returns; ``load`` runs once, in a thread."""
+    """Passes every call on to an engine that is made by the first one.
 
-    def __init__(self, load: Callable[[], Engine]) -> None:
+    ``load`` runs once, in a thread, and returns what makes the engine; that runs in the event loop, to which an engine
+    belongs (a gRPC channel asks for the loop of its thread).
+    """
+
+    def __init__(self, load: Callable[[], Callable[[], Engine]]) -> None:
         self._load = load
         self._engine: Engine | None = None
         self._lock = asyncio.Lock()
@@ -24,7 +28,8 @@ class LateEngine:
         if self._engine is None:
             async with self._lock:
                 if self._engine is None:
-                    self._engine = await asyncio.to_thread(self._load)
+                    make = await asyncio.to_thread(self._load)
+                    self._engine = make()
         return self._engine
 
     async def info(self) -> EngineInfo:

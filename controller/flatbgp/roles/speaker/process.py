@@ -1,6 +1,7 @@
 """The speaker as a process: one for a node and store, from its lock to its orderly end."""
 
 import asyncio
+from collections.abc import Callable
 
 from flatbgp.engine.late import LateEngine
 from flatbgp.engine.protocol import Engine
@@ -18,10 +19,10 @@ from flatbgp.store.url import open_store
 async def speak(runtime: Runtime, options: SpeakerOptions) -> None:
     """Run the role until cancelled, then hand over."""
 
-    def load() -> Engine:
+    def load() -> Callable[[], Engine]:
         from flatbgp.engine.gobgp.adapter import GobgpEngine  # noqa: PLC0415 - see LateEngine
 
-        return GobgpEngine(options.gobgp)
+        return lambda: GobgpEngine(options.gobgp)
 
     store, engine, host = open_store(options.store), LateEngine(load), LinuxHost()
     try:
