@@ -4,7 +4,6 @@ gRPC and the messages take 15 MB: thousands of speakers never hold an address, a
 """
 
 import asyncio
-import importlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from ipaddress import IPv4Address
 
