@@ -40,10 +40,11 @@ SOURCES: tuple[AnyKind, ...] = (CLUSTER, *(source for source, _ in TARGETS))
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make a copy."""
+    """Make a copy. ``source``, here and below, is the version of what it is made from: of source and Cluster."""
 
     kind: AnyKind
     key: Key
+    source: str
     document: Mapping[str, Any] = field(repr=False)
 
     def __str__(self) -> str:
@@ -56,6 +57,7 @@ class Update:
 
     kind: AnyKind
     key: Key
+    source: str
     version: str
     patch: Mapping[str, Any] = field(repr=False)
 
@@ -82,6 +84,7 @@ class Recreate:
 
     kind: AnyKind
     key: Key
+    source: str
     version: str
     finalizers: tuple[str, ...]
     document: Mapping[str, Any] = field(repr=False)
@@ -95,10 +98,14 @@ Action = Create | Update | Delete | Recreate
 
 @dataclass(frozen=True, slots=True)
 class MirrorPlan:
-    """What to do, in order, and what could not be done (each a sentence, by subject)."""
+    """What to do, in order, and what could not be done (each a sentence, by subject).
+
+    ``sources`` are the versions of all sources that are mirrored, by their copies' place.
+    """
 
     actions: tuple[Action, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping["Place", str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,9 @@ class Places:
     same_store: bool = False
 
 
+Place = tuple[str, Key]
+"""Of a copy: the full name of its kind, and its key."""
+
 Objects = Mapping[str, Collection[AnyResource]]
 """Objects by the full name of their kind."""
 
@@ -122,6 +132,7 @@ def plan_mirror(sources: Objects, targets: Objects, places: Places) -> MirrorPla
     problems: dict[str, str] = {}
     writes: list[Action] = []
     deletions: list[Action] = []
+    versions: dict[Place, str] = {}
     here = {
         kind.full_name: [each for each in sources.get(kind.full_name, ()) if each.meta.namespace == places.source]
         for kind in SOURCES
@@ -147,10 +158,12 @@ def plan_mirror(sources: Objects, targets: Objects, places: Places) -> MirrorPla
             if problem is not None:
                 problems[subject] = problem
             else:
-                document = _document(kind, key, source, places, notes.get(kind.full_name, {}))
-                writes += _bring(kind, key, document, copies.get(key))
+                note = notes.get(kind.full_name, {})
+                version = versions[kind.full_name, key] = " ".join((source.meta.resource_version, *note.values()))
+                document = _document(kind, key, source, places, note)
+                writes += _bring(kind, key, version, document, copies.get(key))
         deletions[:0] = _orphans(kind, copies.values(), kept, places)
-    return MirrorPlan((*writes, *deletions), problems)
+    return MirrorPlan((*writes, *deletions), problems, versions)
 
 
 def _problem(kind: AnyKind, source: AnyResource, copy: AnyResource | None) -> str | None:
@@ -213,14 +226,14 @@ def _content(kind: AnyKind) -> Sequence[str]:
 _OWN_NOTES = (SOURCE_CREATED, FLAT_IPV4, SERVICES)
 
 
-def _bring(kind: AnyKind, key: Key, document: Mapping[str, Any], copy: AnyResource | None) -> list[Action]:
+def _bring(kind: AnyKind, key: Key, source: str, document: Mapping[str, Any], copy: AnyResource | None) -> list[Action]:
     """Return what turns what stands in a copy's place into the copy."""
     if copy is None:
-        return [Create(kind, key, document)]
+        return [Create(kind, key, source, document)]
     if copy.meta.deleting:
         # Held by a finalizer. With other ranges it is another config of the same name: that one waits until it is gone.
         same = _fixed(kind, copy.document) == _fixed(kind, document)
-        return [Recreate(kind, key, copy.meta.resource_version, copy.meta.finalizers, document)] if same else []
+        return [Recreate(kind, key, source, copy.meta.resource_version, copy.meta.finalizers, document)] if same else []
     if _fixed(kind, copy.document) != _fixed(kind, document):
         return [Delete(kind, key, copy.meta.resource_version, "its source was made anew with other fixed fields")]
     wanted = {name: document.get(name) for name in _content(kind)}
@@ -233,7 +246,7 @@ def _bring(kind: AnyKind, key: Key, document: Mapping[str, Any], copy: AnyResour
         meta["annotations"] = annotations
     if meta:
         patch["metadata"] = meta
-    return [Update(kind, key, copy.meta.resource_version, patch)] if patch else []
+    return [Update(kind, key, source, copy.meta.resource_version, patch)] if patch else []
 
 
 def _fixed(kind: AnyKind, document: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -38,6 +38,11 @@ class Reason(StrEnum):
         "The object was made on the user cluster while an admin role mirrors others; it is not used.",
         "Make it in the cluster namespace of the admin cluster.",
     )
+    OVERWRITTEN = (
+        "Overwritten",
+        "The object was changed or deleted on the user cluster; it is as its source on the admin cluster again.",
+        "Change the source, in the cluster namespace of the admin cluster.",
+    )
     CONFLICTING = (
         "Conflicting",
         "Another, older object has the same peer address; its session stays, this object is not used.",

@@ -5,7 +5,7 @@ It leads by a Lease on the user cluster, where it writes. Both clusters may be o
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import structlog
 
 from flatbgp.host.clock import boottime
+from flatbgp.planning.happenings import Happening
 from flatbgp.planning.marks import IN_USE_FINALIZER, USER_NAMESPACE
 from flatbgp.planning.mirror import (
     SOURCES,
@@ -20,16 +21,21 @@ from flatbgp.planning.mirror import (
     Action,
     Create,
     Delete,
+    MirrorPlan,
     Objects,
+    Place,
     Places,
     Recreate,
     Update,
     plan_mirror,
 )
 from flatbgp.resources.cluster import CLUSTER
+from flatbgp.resources.reasons import Reason
+from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SECRET
 from flatbgp.roles.controller import utc_now
 from flatbgp.roles.options import AdminOptions
+from flatbgp.roles.recorder import Recorder
 from flatbgp.roles.runtime import (
     RETRY_SECONDS,
     RoleFailed,
@@ -54,7 +60,10 @@ LEASE_NAME = "flatbgp-admin"
 
 @dataclass(slots=True)
 class Mirror:
-    """The loop: sources and copies as the caches have them, the difference, the writes."""
+    """The loop: sources and copies as the caches have them, the difference, the writes.
+
+    ``record`` takes what is worth a line in a copy's history: that somebody's edit of it did not last.
+    """
 
     admin: CacheSet
     user: CacheSet
@@ -62,6 +71,8 @@ class Mirror:
     places: Places
     trouble: Trouble
     log: structlog.stdlib.BoundLogger
+    record: Callable[[Iterable[Happening]], None]
+    _settled: dict[Place, str] = field(default_factory=dict)
     _sources: Mapping[str, Cache[Any, Any]] = field(init=False)
     _copies: Mapping[str, Cache[Any, Any]] = field(init=False)
     _writer: Writer = field(init=False)
@@ -88,11 +99,18 @@ class Mirror:
         for subject, problem in plan.problems.items():
             self.trouble.report(f"source: {subject}", f"{subject} {problem}")
         self.trouble.keep_only("source: ", [f"source: {subject}" for subject in plan.problems])
+        self._settle(plan)
         self._writer.begin()
         phases = groupby(plan.actions, key=lambda action: (type(action) is Delete, action.kind.full_name))
         await self._writer.run(*([self._write(action) for action in actions] for _, actions in phases))
         self._writer.end()
         return REFUSED_RETRY_SECONDS if self._writer.refused else None
+
+    def _settle(self, plan: MirrorPlan) -> None:
+        """Take note of which copies are as their sources: what differs later without a new source was edited."""
+        open_ = {(action.kind.full_name, action.key) for action in plan.actions}
+        kept = {place: version for place, version in self._settled.items() if place in plan.sources}
+        self._settled = kept | {place: version for place, version in plan.sources.items() if place not in open_}
 
     def _write(self, action: Action) -> Write:
         return Write(str(action), lambda: self._carry_out(action))
@@ -101,16 +119,30 @@ class Mirror:
         kind, key = action.kind, action.key
         match action:
             case Create():
-                await self.store.create(kind, action.document)
+                self._brought(action, await self.store.create(kind, action.document))
             case Update():
-                await self.store.patch(kind, key.name, key.namespace, action.patch, version=action.version)
+                version = action.version
+                written = await self.store.patch(kind, key.name, key.namespace, action.patch, version=version)
+                self._brought(action, written)
             case Delete():
                 await self.store.delete(kind, key.name, key.namespace, version=action.version)
             case Recreate():
                 finalizers = [each for each in action.finalizers if each != IN_USE_FINALIZER]
                 patch = {"metadata": {"finalizers": finalizers or None}}
                 await self.store.patch(kind, key.name, key.namespace, patch, version=action.version)
-                await self.store.create(kind, action.document)
+                self._brought(action, await self.store.create(kind, action.document))
+
+    def _brought(self, action: Create | Update | Recreate, copy: Resource[Any, Any]) -> None:
+        """Tell people whose edit of a copy did not last."""
+        place = action.kind.full_name, action.key
+        if self._settled.get(place) == action.source:
+            what = "changed" if isinstance(action, Update) else "deleted"
+            told = (
+                f"It was {what} here, and its source in namespace {self.places.source} of the admin cluster was not: "
+                "it is as its source again."
+            )
+            self.record([Happening(action.kind, copy.meta, "mirror", Reason.OVERWRITTEN, told, warning=True)])
+        self._settled[place] = action.source
 
 
 def _objects(caches: Mapping[str, Cache[Any, Any]]) -> Objects:
@@ -155,7 +187,11 @@ async def mirror(runtime: Runtime, options: AdminOptions, admin: Store, user: St
     same = await _patiently(admin.identity, trouble) == await _patiently(user.identity, trouble)
     places = Places(namespace, options.secret_namespace, same_store=same)
     chance = random.SystemRandom().random
-    terms = Terms(LEASE_NAME, process_identity(), options.lease_duration, options.renew_interval)
+    identity = process_identity()
+    terms = Terms(LEASE_NAME, identity, options.lease_duration, options.renew_interval)
+    recorder = Recorder(
+        user, "flatbgp-admin", identity, boottime, utc_now, trouble, enabled=is_supervised(options.store)
+    )
     elector = Elector(user, terms, log=runtime.log, clock=boottime, now=utc_now, random=chance)
 
     def changed() -> None:
@@ -168,7 +204,7 @@ async def mirror(runtime: Runtime, options: AdminOptions, admin: Store, user: St
         CacheSet(admin, changed, log=runtime.log, clock=boottime, random=chance) as sources,
         CacheSet(user, changed, log=runtime.log, clock=boottime, random=chance) as copies,
     ):
-        loop = Mirror(sources, copies, user, places, trouble, runtime.log)
+        loop = Mirror(sources, copies, user, places, trouble, runtime.log, recorder.record)
 
         async def step() -> float | None:
             pause = await loop.step()
@@ -177,7 +213,9 @@ async def mirror(runtime: Runtime, options: AdminOptions, admin: Store, user: St
 
         async def lead() -> None:
             await loop.wait_synced()
-            await reconcile(wakeup, step, trouble, about="mirror")
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(reconcile(wakeup, step, trouble, about="mirror"))
+                tasks.create_task(recorder.run())
 
         await elector.run(lead)
 

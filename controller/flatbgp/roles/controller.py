@@ -15,6 +15,7 @@ from flatbgp.roles.controller_caches import ControllerCaches
 from flatbgp.roles.controller_nodes import NodesLoop
 from flatbgp.roles.controller_status import StatusLoop
 from flatbgp.roles.options import ControllerOptions
+from flatbgp.roles.recorder import Recorder
 from flatbgp.roles.runtime import Runtime, Trouble, Wakeup, lead_again, process_identity, reconcile, run_role
 from flatbgp.store.cache import CacheSet
 from flatbgp.store.election import Elector, Terms
@@ -38,7 +39,11 @@ async def control(runtime: Runtime, options: ControllerOptions, store: Store) ->
     nodes_wakeup, status_wakeup = Wakeup(), Wakeup()
     trouble = Trouble(runtime.log)
     random_number = random.SystemRandom().random
-    terms = Terms(LEASE_NAME, process_identity(), options.lease_duration, options.renew_interval)
+    identity = process_identity()
+    terms = Terms(LEASE_NAME, identity, options.lease_duration, options.renew_interval)
+    recorder = Recorder(
+        store, "flatbgp-controller", identity, boottime, utc_now, trouble, enabled=is_supervised(options.store)
+    )
     elector = Elector(store, terms, log=runtime.log, clock=boottime, now=utc_now, random=random_number)
 
     def warm() -> None:
@@ -48,7 +53,9 @@ async def control(runtime: Runtime, options: ControllerOptions, store: Store) ->
 
     async with CacheSet(store, warm, log=runtime.log, clock=boottime, random=random_number) as cache_set:
         caches = ControllerCaches(cache_set, options.secret_namespace, nodes_wakeup.set, status_wakeup.set)
-        statuses = StatusLoop(store, caches, trouble, runtime.log, boottime, utc_now, options.report_interval)
+        statuses = StatusLoop(
+            store, caches, trouble, runtime.log, boottime, utc_now, options.report_interval, recorder.record
+        )
         runtime.samples.append(statuses.samples)
 
         def planned(plan: NodePlan) -> None:
@@ -70,6 +77,7 @@ async def control(runtime: Runtime, options: ControllerOptions, store: Store) ->
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(reconcile(nodes_wakeup, nodes.step, trouble, about="Nodes and routes"))
                 tasks.create_task(reconcile(status_wakeup, tell, trouble, about="statuses"))
+                tasks.create_task(recorder.run())
 
         await elector.run(lead)
 

@@ -9,10 +9,11 @@ import structlog
 
 from flatbgp.planning.configuration import judge
 from flatbgp.planning.configured import Configured
+from flatbgp.planning.happenings import Happening, NodeTroubles, node_troubles, of_status
 from flatbgp.planning.holdings import Sightings, after_gap, holdings, next_vacancy, observe
 from flatbgp.planning.marks import is_copy
 from flatbgp.planning.nodes import NodePlan
-from flatbgp.planning.podcidrs import CIDRConfig
+from flatbgp.planning.podcidrs import CIDRConfig, Outcome
 from flatbgp.planning.sessions import plan_sessions
 from flatbgp.planning.sessionwatch import Session, Upkeep, Watch, established_of, look_after_sessions
 from flatbgp.planning.status import Facts, group_status, mode_status, peer_status, range_status
@@ -21,6 +22,8 @@ from flatbgp.resources.clustercidrconfig import ClusterCIDRConfigStatus
 from flatbgp.resources.codec import encode_status
 from flatbgp.resources.ip import IPNetwork
 from flatbgp.resources.mergepatch import difference
+from flatbgp.resources.meta import Key
+from flatbgp.resources.node import NODE
 from flatbgp.resources.resource import Resource
 from flatbgp.roles.controller_caches import ControllerCaches
 from flatbgp.roles.runtime import Trouble
@@ -34,6 +37,7 @@ class StatusLoop:
     """Plans sessions as the speakers do, and writes what follows for the objects.
 
     ``clock`` counts (monotonic, seconds), ``wall`` is what people read; ``interval`` is that of the speakers' reports.
+    ``record`` takes what is worth a line in an object's history.
     """
 
     store: Store
@@ -43,12 +47,14 @@ class StatusLoop:
     clock: Callable[[], float]
     wall: Callable[[], datetime]
     interval: float
+    record: Callable[[Iterable[Happening]], None]
     nodes: NodePlan = field(default_factory=NodePlan)
     _sightings: Sightings = field(default_factory=dict)
     _watch: Watch = field(default_factory=Watch)
     _was_stale: bool = False
     _began: float = field(init=False)
     _facts: Facts | None = None
+    _troubled: NodeTroubles = field(default_factory=dict)
     _writer: Writer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +80,7 @@ class StatusLoop:
             interval=self.interval,
         )
         self._watch = upkeep.watch
+        self._tell_of_nodes()
         self._writer.begin()
         await self._writer.run(
             [*self._statuses(configured, facts, wall), *self._session_statuses(upkeep)],
@@ -86,6 +93,16 @@ class StatusLoop:
             next_vacancy(self._sightings, now),
             REFUSED_RETRY_SECONDS if self._writer.refused else None,
         )
+
+    def _tell_of_nodes(self) -> None:
+        """Tell of Nodes that something is wrong with now, and was not when we last looked."""
+        before, self._troubled = self._troubled, node_troubles(self.nodes)
+        nodes = self.caches.nodes
+        for name, reason in self._troubled.keys() - before.keys():
+            node = nodes.get(Key("", name))
+            if node is not None:
+                told = self._troubled[name, reason]
+                self.record([Happening(NODE, node.meta, "pod CIDRs", reason, told, warning=True)])
 
     def _see(self, now: float) -> None:
         """Take note of Leases and reports; after a time in which none could be seen, all count anew."""
@@ -139,6 +156,11 @@ class StatusLoop:
         kind, meta = resource.kind, resource.meta
         stored = resource.document.get("status")
         patch = difference(stored if isinstance(stored, dict) else {}, encode_status(kind, status))
+
+        def settle(outcome: Outcome) -> None:
+            if outcome is Outcome.WRITTEN:
+                self.record(of_status(resource, status))
+
         return Write(
             f"write the status of {kind.name} {meta.key}",
             lambda: self.store.patch(
@@ -149,6 +171,7 @@ class StatusLoop:
                 version=meta.resource_version,
                 subresource="status",
             ),
+            settle,
             routine=True,
         )
 

@@ -1,13 +1,18 @@
 """The admin role over two embedded stores, and over one."""
 
+import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from random import random
 
 import pytest
+import structlog
 from roles_rig import admin_options, controller_options, eventually, names, put, put_node, running, runtime
 from structlog.testing import capture_logs
 
+from flatbgp.planning.happenings import Happening
 from flatbgp.planning.marks import MIRRORED_FROM
+from flatbgp.planning.mirror import Places
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
 from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.cluster import CLUSTER
@@ -16,9 +21,10 @@ from flatbgp.resources.flatipmode import ADMIN_FLAT_IP_MODE, FLAT_IP_MODE
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
 from flatbgp.resources.node import NODE
 from flatbgp.resources.secret import SECRET
-from flatbgp.roles.admin import find_namespace, mirror
+from flatbgp.roles.admin import Mirror, find_namespace, mirror
 from flatbgp.roles.controller import control
 from flatbgp.roles.runtime import RoleFailed, Trouble
+from flatbgp.store.cache import CacheSet
 from flatbgp.store.protocol import Store
 from flatbgp.store.sqlite.store import SqliteStore
 
@@ -88,6 +94,39 @@ async def test_s41_sources_are_copied_edits_overwritten_deletions_undone_and_orp
             return await target.get(BGP_PEER, "bgppeer1", KS) is None
 
         await eventually(gone)
+
+
+async def test_s41_only_an_edit_on_the_user_cluster_is_told_of_and_not_one_of_the_source(stores) -> None:
+    source, target = stores
+    await guide(source)
+    recorded: list[Happening] = []
+    log = structlog.stdlib.get_logger()
+    clock = asyncio.get_running_loop().time
+    wakeup = asyncio.Event()
+    async with (
+        CacheSet(source, wakeup.set, log=log, clock=clock, random=random) as sources,
+        CacheSet(target, wakeup.set, log=log, clock=clock, random=random) as copied_,
+    ):
+        loop = Mirror(sources, copied_, target, Places(NS, KS), Trouble(log), log, recorded.extend)
+        await loop.wait_synced()
+
+        async def peer_is(sessions: int) -> bool:
+            await loop.step()
+            peer = await target.get(BGP_PEER, "bgppeer1", KS)
+            return peer is not None and peer.spec is not None and peer.spec.sessions == sessions
+
+        await eventually(lambda: peer_is(2))
+        await source.patch(BGP_PEER, "bgppeer1", NS, {"spec": {"sessions": 3}})
+        await eventually(lambda: peer_is(3))
+        assert recorded == []
+        await target.patch(BGP_PEER, "bgppeer1", KS, {"spec": {"sessions": 7}})
+        await eventually(lambda: peer_is(3))
+        assert [(each.meta.name, str(each.reason)) for each in recorded] == [("bgppeer1", "Overwritten")]
+        assert "was changed here" in recorded[0].message
+        await target.delete(BGP_PEER, "bgppeer1", KS)
+        await eventually(lambda: peer_is(3))
+        assert "was deleted here" in recorded[-1].message
+        assert len(recorded) == 2
 
 
 async def test_secrets_follow_the_peers_that_name_them(stores) -> None:

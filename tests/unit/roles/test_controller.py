@@ -470,7 +470,7 @@ async def status_loop(store: Store, clock: Clock) -> AsyncIterator[StatusLoop]:
     log = structlog.stdlib.get_logger()
     async with CacheSet(store, lambda: None, log=log, clock=boottime, random=lambda: 0.5) as group:
         caches = ControllerCaches(group, KS, lambda: None, lambda: None)
-        loop = StatusLoop(store, caches, Trouble(log), log, clock, clock.wall, 10.0)
+        loop = StatusLoop(store, caches, Trouble(log), log, clock, clock.wall, 10.0, lambda _: None)
         await caches.wait_synced()
         yield loop
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from flatbgp.planning.happenings import Happening, of_session
 from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.planning.sessions import PlannedSession
 from flatbgp.resources.bgpsession import BGP_SESSION, BGPSessionSpec, BGPSessionStatus
@@ -57,11 +58,15 @@ class _Written:
 
 @dataclass(slots=True)
 class Reporter:
-    """Writes reports; remembers what it wrote, so that nothing is written twice."""
+    """Writes reports; remembers what it wrote, so that nothing is written twice.
+
+    ``record`` takes what is worth a line in a session's history.
+    """
 
     store: Store
     wall: Callable[[], datetime]
     interval: float
+    record: Callable[[Iterable[Happening]], None]
     _written: dict[str, _Written] = field(default_factory=dict)
 
     def due(self, now: float) -> float | None:
@@ -79,8 +84,17 @@ class Reporter:
         for name, report in current.items():
             there = stored.get(Key(USER_NAMESPACE, name))
             if not self._stands(self._written.get(name), report, there, now):
-                await self._put(name, report, there)
+                before = self._last_said(name, there)
+                meta = await self._put(name, report, there)
+                self.record(of_session(BGP_SESSION, meta, before, report.status))
                 self._written[name] = _Written(report, now, there.meta.resource_version if there else "")
+
+    def _last_said(self, name: str, there: Session | None) -> BGPSessionStatus | None:
+        """Return the status that people see until the next write: the controller may have called us silent."""
+        known = self._written.get(name)
+        if known is not None and not known.seen:
+            return known.report.status
+        return there.status if there is not None else None
 
     def _stands(self, known: _Written | None, report: Report, there: Session | None, now: float) -> bool:
         """Return whether the last write still says it all."""
@@ -92,7 +106,7 @@ class Reporter:
         # A watch that has not caught up with our own write shows the version that we wrote over.
         return not known.seen and known.over == (there.meta.resource_version if there else "")
 
-    async def _put(self, name: str, report: Report, there: Session | None) -> None:
+    async def _put(self, name: str, report: Report, there: Session | None) -> Meta:
         status = encode_status(BGP_SESSION, replace(report.status, last_report=self.wall()))
         if there is None or there.spec != report.spec:
             spec = encode_spec(BGP_SESSION, report.spec)
@@ -105,9 +119,10 @@ class Reporter:
                 except AlreadyExists:
                     await self.store.patch(BGP_SESSION, name, USER_NAMESPACE, {"spec": spec})
         absent = {key: None for key in ("reason", "message", "families") if key not in status}
-        await self.store.patch(
+        written = await self.store.patch(
             BGP_SESSION, name, USER_NAMESPACE, {"status": {**status, **absent}}, subresource="status"
         )
+        return written.meta
 
 
 def _same(there: Session, report: Report) -> bool:

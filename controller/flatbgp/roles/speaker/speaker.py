@@ -21,6 +21,7 @@ from flatbgp.resources.bgpsession import BGPSessionStatus, SessionStatusState
 from flatbgp.resources.ip import Family, IPAddress
 from flatbgp.resources.meta import Key
 from flatbgp.roles.options import SpeakerOptions
+from flatbgp.roles.recorder import Recorder
 from flatbgp.roles.runtime import Runtime, Trouble, Wakeup, reconcile
 from flatbgp.roles.runtime_http import Sample
 from flatbgp.roles.speaker.caches import Caches
@@ -34,6 +35,7 @@ from flatbgp.roles.speaker.sessions import RouteTable, Sight, neighbors, report,
 from flatbgp.roles.speaker.wire import Pair, WireRecord, collision
 from flatbgp.store.cache import CacheSet
 from flatbgp.store.protocol import Store
+from flatbgp.store.url import is_supervised
 
 HAND_OVER_SECONDS = 3.0
 """How long an orderly end may take; the gateway itself is done within 2 s."""
@@ -44,6 +46,10 @@ IN_A_THREAD = 500
 
 _REMEMBER_SECONDS = 2.0
 _BUSY_SECONDS = 1.0
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(slots=True)
@@ -60,6 +66,7 @@ class Speaker:
     gateway: GatewayLoop = field(init=False)
     daemon: Daemon = field(init=False)
     caches: Caches = field(init=False)
+    recorder: Recorder = field(init=False)
     reporter: Reporter = field(init=False)
     own_node: OwnNode = field(init=False)
     _wire: WireRecord = field(default_factory=WireRecord)
@@ -108,7 +115,16 @@ class Speaker:
             changed=self._planning.set,
             watch_everything=self._watch_everything,
         )
-        self.reporter = Reporter(self.store, lambda: datetime.now(UTC), options.report_interval)
+        self.recorder = Recorder(
+            self.store,
+            "flatbgp-speaker",
+            options.node,
+            self.host.now,
+            _wall,
+            trouble,
+            enabled=is_supervised(options.store),
+        )
+        self.reporter = Reporter(self.store, _wall, options.report_interval, self.recorder.record)
         self.runtime.samples.append(self._samples)
         self._began = self.host.now()
 
@@ -159,6 +175,7 @@ class Speaker:
             tasks.create_task(reconcile(self._planning, self._step, trouble), name="plan")
             tasks.create_task(reconcile(self._reporting, self._report, trouble), name="reports")
             tasks.create_task(self._remember(), name="memory")
+            tasks.create_task(self.recorder.run(), name="events")
 
     async def stop(self) -> None:
         """Hand over what this node holds; :meth:`run` is to be cancelled afterwards."""
@@ -342,7 +359,7 @@ class Speaker:
             ways=self._ways,
             wanted_families=frozenset(family for family, enabled in families.items() if enabled),
         )
-        wall = datetime.now(UTC)
+        wall = _wall()
         for session in mine:
             first = report(session, None, sight, now, wall)
             before = self._statuses.get((first.name, str(session.local_ip)))
