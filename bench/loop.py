@@ -166,6 +166,8 @@ async def _measure(url: str, directory: FilePath, figures: Figures) -> None:
         interface=None,
         instance="bench",
         report_interval=10.0,
+        trace_rpc=None,
+        trace_limit=0,
     )
     store, engine, lan = open_store(url), FakeEngine(), FakeLan()
     lan.attach(Station("02:00:00:00:00:fe", set(_ROUTERS)))  # a claimant first makes sure that it hears somebody

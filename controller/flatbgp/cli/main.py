@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "gobgpd": Entry("flatbgp.cli.gobgpd:gobgpd", "Run a node's gobgpd: one Unix socket, and an end without a Cease."),
     "health": Entry("flatbgp.cli.health:health", "Ask a gobgpd or a role whether it works."),
     "uninstall": Entry("flatbgp.cli.uninstall:uninstall", "End a Helm release's pods; remove what the roles wrote."),
+    "debug": Entry("flatbgp.cli.debug:debug", "Look at the wire between a speaker and its gobgpd."),
     "lab": Entry("flatbgp.cli.lab:lab", "The guide's network on this machine."),
 }
 

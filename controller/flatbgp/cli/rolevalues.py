@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from typing import Any, Final, TypeVar
 
 import click
 
+from flatbgp.resources.ip import IPAddress, IPNetwork
 from flatbgp.roles.options import Endpoint
+
+_LEAST_SIZE: Final = 64 * 1024
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,3 +63,45 @@ def gobgp_option(text: str, *, required: bool) -> Callable[[F], F]:
     return click.option(
         "--gobgp", type=GobgpTargetType(), envvar=GOBGP_VARIABLE, show_envvar=True, required=required, help=text
     )
+
+
+class AddressType(click.ParamType[IPAddress]):
+    """An IP address."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IPAddress:
+        """Return the address."""
+        try:
+            return ip_address(value)
+        except ValueError:
+            self.fail(f"{value!r} is no IP address", param, ctx)
+
+
+class PrefixType(click.ParamType[IPNetwork]):
+    """A prefix of either family, without host bits."""
+
+    name = "prefix"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IPNetwork:
+        """Return the prefix."""
+        try:
+            return ip_network(value)
+        except ValueError as error:
+            self.fail(f"{value!r} is no prefix: {error}", param, ctx)
+
+
+class SizeType(click.ParamType[int]):
+    """A size in bytes: ``65536``, ``64KiB``, ``64MiB``, ``2GiB``; at least 64 KiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return bytes."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d{1,12})(KiB|MiB|GiB)?", value, re.ASCII)
+        size = int(match[1]) << {None: 0, "KiB": 10, "MiB": 20, "GiB": 30}[match[2]] if match is not None else 0
+        if size < _LEAST_SIZE:
+            self.fail(f"{value!r} is no size of at least 64KiB: write bytes, or as 64KiB, 64MiB, 2GiB", param, ctx)
+        return size

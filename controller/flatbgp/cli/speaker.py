@@ -1,11 +1,12 @@
 """``flatbgp speaker``."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from flatbgp.cli.roles import check, report_interval_option, role_options
-from flatbgp.cli.rolevalues import InterfaceType, gobgp_option
+from flatbgp.cli.rolevalues import InterfaceType, SizeType, gobgp_option
 from flatbgp.roles.options import SpeakerOptions
 
 
@@ -14,6 +15,19 @@ from flatbgp.roles.options import SpeakerOptions
 @gobgp_option("Where gobgpd answers: unix:///PATH, or HOST:PORT (its API knows no login).", required=True)
 @click.option("--interface", type=InterfaceType(), help="Put floating IPs here (default: by subnet).")
 @click.option("--instance", metavar="ID", help="Tells this machine from others of its node name (default: machine-id).")
+@click.option(
+    "--trace-rpc",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Trace every gRPC call to FILE, without secrets (SIGUSR2 switches it; default: off, in the state directory).",
+)
+@click.option(
+    "--trace-limit",
+    type=SizeType(),
+    default="64MiB",
+    show_default=True,
+    help="How much of a trace is kept, FILE.1 included.",
+)
 @role_options
 @report_interval_option
 @click.pass_context

@@ -70,6 +70,8 @@ class SpeakerOptions(RoleOptions):
 
     ``interface`` overrides the choice of the interface for floating IPs, ``instance`` the machine-id that tells this
     machine from another of the same node name. ``lastReport`` of the sessions is renewed every ``report_interval``.
+    All calls to gobgpd are traced to ``trace_rpc`` (``None``: only after SIGUSR2, in the state directory), of which
+    ``trace_limit`` bytes are kept.
     """
 
     node: str
@@ -77,3 +79,5 @@ class SpeakerOptions(RoleOptions):
     interface: str | None
     instance: str | None
     report_interval: float
+    trace_rpc: Path | None
+    trace_limit: int

@@ -45,11 +45,15 @@ class _TableType:
 class _TableTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TableType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     GLOBAL: _TableType.ValueType  # 0
+    ADJ_IN: _TableType.ValueType  # 2
+    ADJ_OUT: _TableType.ValueType  # 3
 
 class TableType(_TableType, metaclass=_TableTypeEnumTypeWrapper):
     """Paths."""
 
 GLOBAL: TableType.ValueType  # 0
+ADJ_IN: TableType.ValueType  # 2
+ADJ_OUT: TableType.ValueType  # 3
 Global___TableType: _TypeAlias = TableType  # noqa: Y015
 
 class _DefinedType:
@@ -60,14 +64,18 @@ class _DefinedTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DefinedTy
     DESCRIPTOR: _descriptor.EnumDescriptor
     PREFIX: _DefinedType.ValueType  # 0
     NEIGHBOR: _DefinedType.ValueType  # 1
+    AS_PATH: _DefinedType.ValueType  # 3
     COMMUNITY: _DefinedType.ValueType  # 4
+    EXT_COMMUNITY: _DefinedType.ValueType  # 5
     LARGE_COMMUNITY: _DefinedType.ValueType  # 6
 
 class DefinedType(_DefinedType, metaclass=_DefinedTypeEnumTypeWrapper): ...
 
 PREFIX: DefinedType.ValueType  # 0
 NEIGHBOR: DefinedType.ValueType  # 1
+AS_PATH: DefinedType.ValueType  # 3
 COMMUNITY: DefinedType.ValueType  # 4
+EXT_COMMUNITY: DefinedType.ValueType  # 5
 LARGE_COMMUNITY: DefinedType.ValueType  # 6
 Global___DefinedType: _TypeAlias = DefinedType  # noqa: Y015
 
@@ -539,6 +547,7 @@ class PeerConf(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     AUTH_PASSWORD_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     LOCAL_ASN_FIELD_NUMBER: _builtins.int
     NEIGHBOR_ADDRESS_FIELD_NUMBER: _builtins.int
     PEER_ASN_FIELD_NUMBER: _builtins.int
@@ -546,6 +555,7 @@ class PeerConf(_message.Message):
     ADMIN_DOWN_FIELD_NUMBER: _builtins.int
     auth_password: _builtins.str
     """ListPeer answers with it in clear."""
+    description: _builtins.str
     local_asn: _builtins.int
     neighbor_address: _builtins.str
     peer_asn: _builtins.int
@@ -555,6 +565,7 @@ class PeerConf(_message.Message):
         self,
         *,
         auth_password: _builtins.str = ...,
+        description: _builtins.str = ...,
         local_asn: _builtins.int = ...,
         neighbor_address: _builtins.str = ...,
         peer_asn: _builtins.int = ...,
@@ -563,7 +574,7 @@ class PeerConf(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin_down", b"admin_down", "auth_password", b"auth_password", "local_asn", b"local_asn", "neighbor_address", b"neighbor_address", "peer_asn", b"peer_asn", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin_down", b"admin_down", "auth_password", b"auth_password", "description", b"description", "local_asn", b"local_asn", "neighbor_address", b"neighbor_address", "peer_asn", b"peer_asn", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -638,9 +649,11 @@ class PeerState(_message.Message):
     SESSION_STATE_FIELD_NUMBER: _builtins.int
     ADMIN_STATE_FIELD_NUMBER: _builtins.int
     REMOTE_CAP_FIELD_NUMBER: _builtins.int
+    ROUTER_ID_FIELD_NUMBER: _builtins.int
     neighbor_address: _builtins.str
     session_state: Global___PeerState.SessionState.ValueType
     admin_state: Global___PeerState.AdminState.ValueType
+    router_id: _builtins.str
     @_builtins.property
     def messages(self) -> Global___Messages: ...
     @_builtins.property
@@ -653,10 +666,11 @@ class PeerState(_message.Message):
         session_state: Global___PeerState.SessionState.ValueType = ...,
         admin_state: Global___PeerState.AdminState.ValueType = ...,
         remote_cap: _abc.Iterable[_any_pb2.Any] | None = ...,
+        router_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin_state", b"admin_state", "messages", b"messages", "neighbor_address", b"neighbor_address", "remote_cap", b"remote_cap", "session_state", b"session_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin_state", b"admin_state", "messages", b"messages", "neighbor_address", b"neighbor_address", "remote_cap", b"remote_cap", "router_id", b"router_id", "session_state", b"session_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -692,17 +706,26 @@ class Message(_message.Message):
 
     NOTIFICATION_FIELD_NUMBER: _builtins.int
     UPDATE_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    KEEPALIVE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
     notification: _builtins.int
     update: _builtins.int
+    open: _builtins.int
+    keepalive: _builtins.int
+    total: _builtins.int
     def __init__(
         self,
         *,
         notification: _builtins.int = ...,
         update: _builtins.int = ...,
+        open: _builtins.int = ...,
+        keepalive: _builtins.int = ...,
+        total: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification", "update", b"update"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keepalive", b"keepalive", "notification", b"notification", "open", b"open", "total", b"total", "update", b"update"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -935,7 +958,9 @@ class AfiSafiState(_message.Message):
 
     FAMILY_FIELD_NUMBER: _builtins.int
     RECEIVED_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
     received: _builtins.int
+    accepted: _builtins.int
     @_builtins.property
     def family(self) -> Global___Family: ...
     def __init__(
@@ -943,10 +968,11 @@ class AfiSafiState(_message.Message):
         *,
         family: Global___Family | None = ...,
         received: _builtins.int = ...,
+        accepted: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["family", b"family"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "received", b"received"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "family", b"family", "received", b"received"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1072,13 +1098,24 @@ class Path(_message.Message):
 
     NLRI_FIELD_NUMBER: _builtins.int
     PATTRS_FIELD_NUMBER: _builtins.int
+    AGE_FIELD_NUMBER: _builtins.int
+    BEST_FIELD_NUMBER: _builtins.int
     IS_WITHDRAW_FIELD_NUMBER: _builtins.int
     FAMILY_FIELD_NUMBER: _builtins.int
+    FILTERED_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
+    NEIGHBOR_IP_FIELD_NUMBER: _builtins.int
+    best: _builtins.bool
     is_withdraw: _builtins.bool
+    filtered: _builtins.bool
+    stale: _builtins.bool
+    neighbor_ip: _builtins.str
     @_builtins.property
     def nlri(self) -> _any_pb2.Any: ...
     @_builtins.property
     def pattrs(self) -> _containers.RepeatedCompositeFieldContainer[_any_pb2.Any]: ...
+    @_builtins.property
+    def age(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def family(self) -> Global___Family: ...
     def __init__(
@@ -1086,12 +1123,17 @@ class Path(_message.Message):
         *,
         nlri: _any_pb2.Any | None = ...,
         pattrs: _abc.Iterable[_any_pb2.Any] | None = ...,
+        age: _timestamp_pb2.Timestamp | None = ...,
+        best: _builtins.bool = ...,
         is_withdraw: _builtins.bool = ...,
         family: Global___Family | None = ...,
+        filtered: _builtins.bool = ...,
+        stale: _builtins.bool = ...,
+        neighbor_ip: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "nlri", b"nlri"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "family", b"family", "nlri", b"nlri"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "is_withdraw", b"is_withdraw", "nlri", b"nlri", "pattrs", b"pattrs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "best", b"best", "family", b"family", "filtered", b"filtered", "is_withdraw", b"is_withdraw", "neighbor_ip", b"neighbor_ip", "nlri", b"nlri", "pattrs", b"pattrs", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1156,6 +1198,104 @@ class NextHopAttribute(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NextHopAttribute: _TypeAlias = NextHopAttribute  # noqa: Y015
+
+@_typing.final
+class AsSegment(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        numbers: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["numbers", b"numbers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AsSegment: _TypeAlias = AsSegment  # noqa: Y015
+
+@_typing.final
+class AsPathAttribute(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___AsSegment]: ...
+    def __init__(
+        self,
+        *,
+        segments: _abc.Iterable[Global___AsSegment] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["segments", b"segments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AsPathAttribute: _TypeAlias = AsPathAttribute  # noqa: Y015
+
+@_typing.final
+class MultiExitDiscAttribute(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MED_FIELD_NUMBER: _builtins.int
+    med: _builtins.int
+    def __init__(
+        self,
+        *,
+        med: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["med", b"med"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MultiExitDiscAttribute: _TypeAlias = MultiExitDiscAttribute  # noqa: Y015
+
+@_typing.final
+class LocalPrefAttribute(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCAL_PREF_FIELD_NUMBER: _builtins.int
+    local_pref: _builtins.int
+    def __init__(
+        self,
+        *,
+        local_pref: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["local_pref", b"local_pref"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LocalPrefAttribute: _TypeAlias = LocalPrefAttribute  # noqa: Y015
+
+@_typing.final
+class CommunitiesAttribute(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMUNITIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def communities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        communities: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["communities", b"communities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommunitiesAttribute: _TypeAlias = CommunitiesAttribute  # noqa: Y015
 
 @_typing.final
 class MpReachNLRIAttribute(_message.Message):
@@ -1258,19 +1398,23 @@ class ListPathRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TABLE_TYPE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     FAMILY_FIELD_NUMBER: _builtins.int
     table_type: Global___TableType.ValueType
+    name: _builtins.str
+    """Of a peer's tables: its address."""
     @_builtins.property
     def family(self) -> Global___Family: ...
     def __init__(
         self,
         *,
         table_type: Global___TableType.ValueType = ...,
+        name: _builtins.str = ...,
         family: Global___Family | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["family", b"family"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "table_type", b"table_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "name", b"name", "table_type", b"table_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1483,30 +1627,101 @@ class SetPolicyAssignmentRequest(_message.Message):
 Global___SetPolicyAssignmentRequest: _TypeAlias = SetPolicyAssignmentRequest  # noqa: Y015
 
 @_typing.final
+class ListPolicyAssignmentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    direction: Global___PolicyDirection.ValueType
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        direction: Global___PolicyDirection.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPolicyAssignmentRequest: _TypeAlias = ListPolicyAssignmentRequest  # noqa: Y015
+
+@_typing.final
+class ListPolicyAssignmentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def assignment(self) -> Global___PolicyAssignment: ...
+    def __init__(
+        self,
+        *,
+        assignment: Global___PolicyAssignment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPolicyAssignmentResponse: _TypeAlias = ListPolicyAssignmentResponse  # noqa: Y015
+
+@_typing.final
 class DefinedSet(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DEFINED_TYPE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     LIST_FIELD_NUMBER: _builtins.int
+    PREFIXES_FIELD_NUMBER: _builtins.int
     defined_type: Global___DefinedType.ValueType
     name: _builtins.str
     @_builtins.property
     def list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def prefixes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prefix]: ...
     def __init__(
         self,
         *,
         defined_type: Global___DefinedType.ValueType = ...,
         name: _builtins.str = ...,
         list: _abc.Iterable[_builtins.str] | None = ...,
+        prefixes: _abc.Iterable[Global___Prefix] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["defined_type", b"defined_type", "list", b"list", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["defined_type", b"defined_type", "list", b"list", "name", b"name", "prefixes", b"prefixes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DefinedSet: _TypeAlias = DefinedSet  # noqa: Y015
+
+@_typing.final
+class Prefix(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IP_PREFIX_FIELD_NUMBER: _builtins.int
+    MASK_LENGTH_MIN_FIELD_NUMBER: _builtins.int
+    MASK_LENGTH_MAX_FIELD_NUMBER: _builtins.int
+    ip_prefix: _builtins.str
+    mask_length_min: _builtins.int
+    mask_length_max: _builtins.int
+    def __init__(
+        self,
+        *,
+        ip_prefix: _builtins.str = ...,
+        mask_length_min: _builtins.int = ...,
+        mask_length_max: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ip_prefix", b"ip_prefix", "mask_length_max", b"mask_length_max", "mask_length_min", b"mask_length_min"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Prefix: _TypeAlias = Prefix  # noqa: Y015
 
 @_typing.final
 class MatchSet(_message.Message):
@@ -1562,24 +1777,36 @@ class Conditions(_message.Message):
     ROUTE_TYPE_NONE: Conditions.RouteType.ValueType  # 0
     ROUTE_TYPE_LOCAL: Conditions.RouteType.ValueType  # 3
 
+    PREFIX_SET_FIELD_NUMBER: _builtins.int
     NEIGHBOR_SET_FIELD_NUMBER: _builtins.int
+    AS_PATH_SET_FIELD_NUMBER: _builtins.int
+    COMMUNITY_SET_FIELD_NUMBER: _builtins.int
     ROUTE_TYPE_FIELD_NUMBER: _builtins.int
     LARGE_COMMUNITY_SET_FIELD_NUMBER: _builtins.int
     route_type: Global___Conditions.RouteType.ValueType
     @_builtins.property
+    def prefix_set(self) -> Global___MatchSet: ...
+    @_builtins.property
     def neighbor_set(self) -> Global___MatchSet: ...
+    @_builtins.property
+    def as_path_set(self) -> Global___MatchSet: ...
+    @_builtins.property
+    def community_set(self) -> Global___MatchSet: ...
     @_builtins.property
     def large_community_set(self) -> Global___MatchSet: ...
     def __init__(
         self,
         *,
+        prefix_set: Global___MatchSet | None = ...,
         neighbor_set: Global___MatchSet | None = ...,
+        as_path_set: Global___MatchSet | None = ...,
+        community_set: Global___MatchSet | None = ...,
         route_type: Global___Conditions.RouteType.ValueType = ...,
         large_community_set: Global___MatchSet | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["large_community_set", b"large_community_set", "neighbor_set", b"neighbor_set"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_path_set", b"as_path_set", "community_set", b"community_set", "large_community_set", b"large_community_set", "neighbor_set", b"neighbor_set", "prefix_set", b"prefix_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["large_community_set", b"large_community_set", "neighbor_set", b"neighbor_set", "route_type", b"route_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_path_set", b"as_path_set", "community_set", b"community_set", "large_community_set", b"large_community_set", "neighbor_set", b"neighbor_set", "prefix_set", b"prefix_set", "route_type", b"route_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

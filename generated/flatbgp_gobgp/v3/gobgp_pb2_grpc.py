@@ -125,6 +125,11 @@ class GobgpApiStub(object):
                 request_serializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.SetPolicyAssignmentRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.ListPolicyAssignment = channel.unary_stream(
+                '/apipb.GobgpApi/ListPolicyAssignment',
+                request_serializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.ListPolicyAssignmentRequest.SerializeToString,
+                response_deserializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.ListPolicyAssignmentResponse.FromString,
+                _registered_method=True)
 
 
 class GobgpApiServicer(object):
@@ -238,6 +243,12 @@ class GobgpApiServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPolicyAssignment(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GobgpApiServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -330,6 +341,11 @@ def add_GobgpApiServicer_to_server(servicer, server):
                     servicer.SetPolicyAssignment,
                     request_deserializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.SetPolicyAssignmentRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ListPolicyAssignment': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListPolicyAssignment,
+                    request_deserializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.ListPolicyAssignmentRequest.FromString,
+                    response_serializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.ListPolicyAssignmentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -818,6 +834,33 @@ class GobgpApi(object):
             '/apipb.GobgpApi/SetPolicyAssignment',
             flatbgp__gobgp_dot_v3_dot_gobgp__pb2.SetPolicyAssignmentRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPolicyAssignment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/apipb.GobgpApi/ListPolicyAssignment',
+            flatbgp__gobgp_dot_v3_dot_gobgp__pb2.ListPolicyAssignmentRequest.SerializeToString,
+            flatbgp__gobgp_dot_v3_dot_gobgp__pb2.ListPolicyAssignmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

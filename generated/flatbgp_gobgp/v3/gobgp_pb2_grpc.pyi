@@ -52,6 +52,7 @@ class GobgpApiStub:
     SetPolicies: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.SetPoliciesRequest, _empty_pb2.Empty]
     ListDefinedSet: _grpc.UnaryStreamMultiCallable[_gobgp_pb2.ListDefinedSetRequest, _gobgp_pb2.ListDefinedSetResponse]
     SetPolicyAssignment: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.SetPolicyAssignmentRequest, _empty_pb2.Empty]
+    ListPolicyAssignment: _grpc.UnaryStreamMultiCallable[_gobgp_pb2.ListPolicyAssignmentRequest, _gobgp_pb2.ListPolicyAssignmentResponse]
 
 @_typing.type_check_only
 class GobgpApiAsyncStub(GobgpApiStub):
@@ -74,6 +75,7 @@ class GobgpApiAsyncStub(GobgpApiStub):
     SetPolicies: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.SetPoliciesRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     ListDefinedSet: _aio.UnaryStreamMultiCallable[_gobgp_pb2.ListDefinedSetRequest, _gobgp_pb2.ListDefinedSetResponse]  # type: ignore[assignment]
     SetPolicyAssignment: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.SetPolicyAssignmentRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    ListPolicyAssignment: _aio.UnaryStreamMultiCallable[_gobgp_pb2.ListPolicyAssignmentRequest, _gobgp_pb2.ListPolicyAssignmentResponse]  # type: ignore[assignment]
 
 class GobgpApiServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -201,5 +203,12 @@ class GobgpApiServicer(metaclass=_abc_1.ABCMeta):
         request: _gobgp_pb2.SetPolicyAssignmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]: ...
+
+    @_abc_1.abstractmethod
+    def ListPolicyAssignment(
+        self,
+        request: _gobgp_pb2.ListPolicyAssignmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gobgp_pb2.ListPolicyAssignmentResponse], _abc.AsyncIterator[_gobgp_pb2.ListPolicyAssignmentResponse]]: ...
 
 def add_GobgpApiServicer_to_server(servicer: GobgpApiServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

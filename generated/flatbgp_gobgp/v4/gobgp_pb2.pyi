@@ -47,12 +47,16 @@ class _TableTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TableType.V
     DESCRIPTOR: _descriptor.EnumDescriptor
     TABLE_TYPE_UNSPECIFIED: _TableType.ValueType  # 0
     TABLE_TYPE_GLOBAL: _TableType.ValueType  # 1
+    TABLE_TYPE_ADJ_IN: _TableType.ValueType  # 3
+    TABLE_TYPE_ADJ_OUT: _TableType.ValueType  # 4
 
 class TableType(_TableType, metaclass=_TableTypeEnumTypeWrapper):
     """Paths."""
 
 TABLE_TYPE_UNSPECIFIED: TableType.ValueType  # 0
 TABLE_TYPE_GLOBAL: TableType.ValueType  # 1
+TABLE_TYPE_ADJ_IN: TableType.ValueType  # 3
+TABLE_TYPE_ADJ_OUT: TableType.ValueType  # 4
 Global___TableType: _TypeAlias = TableType  # noqa: Y015
 
 class _DefinedType:
@@ -62,15 +66,21 @@ class _DefinedType:
 class _DefinedTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DefinedType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     DEFINED_TYPE_UNSPECIFIED: _DefinedType.ValueType  # 0
+    DEFINED_TYPE_PREFIX: _DefinedType.ValueType  # 1
     DEFINED_TYPE_NEIGHBOR: _DefinedType.ValueType  # 2
+    DEFINED_TYPE_AS_PATH: _DefinedType.ValueType  # 4
     DEFINED_TYPE_COMMUNITY: _DefinedType.ValueType  # 5
+    DEFINED_TYPE_EXT_COMMUNITY: _DefinedType.ValueType  # 6
     DEFINED_TYPE_LARGE_COMMUNITY: _DefinedType.ValueType  # 7
 
 class DefinedType(_DefinedType, metaclass=_DefinedTypeEnumTypeWrapper): ...
 
 DEFINED_TYPE_UNSPECIFIED: DefinedType.ValueType  # 0
+DEFINED_TYPE_PREFIX: DefinedType.ValueType  # 1
 DEFINED_TYPE_NEIGHBOR: DefinedType.ValueType  # 2
+DEFINED_TYPE_AS_PATH: DefinedType.ValueType  # 4
 DEFINED_TYPE_COMMUNITY: DefinedType.ValueType  # 5
+DEFINED_TYPE_EXT_COMMUNITY: DefinedType.ValueType  # 6
 DEFINED_TYPE_LARGE_COMMUNITY: DefinedType.ValueType  # 7
 Global___DefinedType: _TypeAlias = DefinedType  # noqa: Y015
 
@@ -654,6 +664,7 @@ class PeerConf(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     AUTH_PASSWORD_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     LOCAL_ASN_FIELD_NUMBER: _builtins.int
     NEIGHBOR_ADDRESS_FIELD_NUMBER: _builtins.int
     PEER_ASN_FIELD_NUMBER: _builtins.int
@@ -661,6 +672,7 @@ class PeerConf(_message.Message):
     ADMIN_DOWN_FIELD_NUMBER: _builtins.int
     auth_password: _builtins.str
     """ListPeer answers with it in clear."""
+    description: _builtins.str
     local_asn: _builtins.int
     neighbor_address: _builtins.str
     peer_asn: _builtins.int
@@ -670,6 +682,7 @@ class PeerConf(_message.Message):
         self,
         *,
         auth_password: _builtins.str = ...,
+        description: _builtins.str = ...,
         local_asn: _builtins.int = ...,
         neighbor_address: _builtins.str = ...,
         peer_asn: _builtins.int = ...,
@@ -678,7 +691,7 @@ class PeerConf(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin_down", b"admin_down", "auth_password", b"auth_password", "local_asn", b"local_asn", "neighbor_address", b"neighbor_address", "peer_asn", b"peer_asn", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin_down", b"admin_down", "auth_password", b"auth_password", "description", b"description", "local_asn", b"local_asn", "neighbor_address", b"neighbor_address", "peer_asn", b"peer_asn", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -755,9 +768,11 @@ class PeerState(_message.Message):
     SESSION_STATE_FIELD_NUMBER: _builtins.int
     ADMIN_STATE_FIELD_NUMBER: _builtins.int
     REMOTE_CAP_FIELD_NUMBER: _builtins.int
+    ROUTER_ID_FIELD_NUMBER: _builtins.int
     neighbor_address: _builtins.str
     session_state: Global___PeerState.SessionState.ValueType
     admin_state: Global___PeerState.AdminState.ValueType
+    router_id: _builtins.str
     @_builtins.property
     def messages(self) -> Global___Messages: ...
     @_builtins.property
@@ -770,10 +785,11 @@ class PeerState(_message.Message):
         session_state: Global___PeerState.SessionState.ValueType = ...,
         admin_state: Global___PeerState.AdminState.ValueType = ...,
         remote_cap: _abc.Iterable[Global___Capability] | None = ...,
+        router_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin_state", b"admin_state", "messages", b"messages", "neighbor_address", b"neighbor_address", "remote_cap", b"remote_cap", "session_state", b"session_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin_state", b"admin_state", "messages", b"messages", "neighbor_address", b"neighbor_address", "remote_cap", b"remote_cap", "router_id", b"router_id", "session_state", b"session_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -809,17 +825,26 @@ class Message(_message.Message):
 
     NOTIFICATION_FIELD_NUMBER: _builtins.int
     UPDATE_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    KEEPALIVE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
     notification: _builtins.int
     update: _builtins.int
+    open: _builtins.int
+    keepalive: _builtins.int
+    total: _builtins.int
     def __init__(
         self,
         *,
         notification: _builtins.int = ...,
         update: _builtins.int = ...,
+        open: _builtins.int = ...,
+        keepalive: _builtins.int = ...,
+        total: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification", b"notification", "update", b"update"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keepalive", b"keepalive", "notification", b"notification", "open", b"open", "total", b"total", "update", b"update"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1052,7 +1077,9 @@ class AfiSafiState(_message.Message):
 
     FAMILY_FIELD_NUMBER: _builtins.int
     RECEIVED_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
     received: _builtins.int
+    accepted: _builtins.int
     @_builtins.property
     def family(self) -> Global___Family: ...
     def __init__(
@@ -1060,10 +1087,11 @@ class AfiSafiState(_message.Message):
         *,
         family: Global___Family | None = ...,
         received: _builtins.int = ...,
+        accepted: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["family", b"family"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "received", b"received"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "family", b"family", "received", b"received"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1215,13 +1243,24 @@ class Path(_message.Message):
 
     NLRI_FIELD_NUMBER: _builtins.int
     PATTRS_FIELD_NUMBER: _builtins.int
+    AGE_FIELD_NUMBER: _builtins.int
+    BEST_FIELD_NUMBER: _builtins.int
     IS_WITHDRAW_FIELD_NUMBER: _builtins.int
     FAMILY_FIELD_NUMBER: _builtins.int
+    FILTERED_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
+    NEIGHBOR_IP_FIELD_NUMBER: _builtins.int
+    best: _builtins.bool
     is_withdraw: _builtins.bool
+    filtered: _builtins.bool
+    stale: _builtins.bool
+    neighbor_ip: _builtins.str
     @_builtins.property
     def nlri(self) -> Global___NLRI: ...
     @_builtins.property
     def pattrs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attribute]: ...
+    @_builtins.property
+    def age(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def family(self) -> Global___Family: ...
     def __init__(
@@ -1229,12 +1268,17 @@ class Path(_message.Message):
         *,
         nlri: Global___NLRI | None = ...,
         pattrs: _abc.Iterable[Global___Attribute] | None = ...,
+        age: _timestamp_pb2.Timestamp | None = ...,
+        best: _builtins.bool = ...,
         is_withdraw: _builtins.bool = ...,
         family: Global___Family | None = ...,
+        filtered: _builtins.bool = ...,
+        stale: _builtins.bool = ...,
+        neighbor_ip: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "nlri", b"nlri"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "family", b"family", "nlri", b"nlri"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "is_withdraw", b"is_withdraw", "nlri", b"nlri", "pattrs", b"pattrs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "best", b"best", "family", b"family", "filtered", b"filtered", "is_withdraw", b"is_withdraw", "neighbor_ip", b"neighbor_ip", "nlri", b"nlri", "pattrs", b"pattrs", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1267,13 +1311,25 @@ class Attribute(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ORIGIN_FIELD_NUMBER: _builtins.int
+    AS_PATH_FIELD_NUMBER: _builtins.int
     NEXT_HOP_FIELD_NUMBER: _builtins.int
+    MULTI_EXIT_DISC_FIELD_NUMBER: _builtins.int
+    LOCAL_PREF_FIELD_NUMBER: _builtins.int
+    COMMUNITIES_FIELD_NUMBER: _builtins.int
     MP_REACH_FIELD_NUMBER: _builtins.int
     LARGE_COMMUNITIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def origin(self) -> Global___OriginAttribute: ...
     @_builtins.property
+    def as_path(self) -> Global___AsPathAttribute: ...
+    @_builtins.property
     def next_hop(self) -> Global___NextHopAttribute: ...
+    @_builtins.property
+    def multi_exit_disc(self) -> Global___MultiExitDiscAttribute: ...
+    @_builtins.property
+    def local_pref(self) -> Global___LocalPrefAttribute: ...
+    @_builtins.property
+    def communities(self) -> Global___CommunitiesAttribute: ...
     @_builtins.property
     def mp_reach(self) -> Global___MpReachNLRIAttribute: ...
     @_builtins.property
@@ -1282,15 +1338,19 @@ class Attribute(_message.Message):
         self,
         *,
         origin: Global___OriginAttribute | None = ...,
+        as_path: Global___AsPathAttribute | None = ...,
         next_hop: Global___NextHopAttribute | None = ...,
+        multi_exit_disc: Global___MultiExitDiscAttribute | None = ...,
+        local_pref: Global___LocalPrefAttribute | None = ...,
+        communities: Global___CommunitiesAttribute | None = ...,
         mp_reach: Global___MpReachNLRIAttribute | None = ...,
         large_communities: Global___LargeCommunitiesAttribute | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attr", b"attr", "large_communities", b"large_communities", "mp_reach", b"mp_reach", "next_hop", b"next_hop", "origin", b"origin"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_path", b"as_path", "attr", b"attr", "communities", b"communities", "large_communities", b"large_communities", "local_pref", b"local_pref", "mp_reach", b"mp_reach", "multi_exit_disc", b"multi_exit_disc", "next_hop", b"next_hop", "origin", b"origin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attr", b"attr", "large_communities", b"large_communities", "mp_reach", b"mp_reach", "next_hop", b"next_hop", "origin", b"origin"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_path", b"as_path", "attr", b"attr", "communities", b"communities", "large_communities", b"large_communities", "local_pref", b"local_pref", "mp_reach", b"mp_reach", "multi_exit_disc", b"multi_exit_disc", "next_hop", b"next_hop", "origin", b"origin"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_attr: _TypeAlias = _typing.Literal["origin", "next_hop", "mp_reach", "large_communities"]  # noqa: Y015
+    _WhichOneofReturnType_attr: _TypeAlias = _typing.Literal["origin", "as_path", "next_hop", "multi_exit_disc", "local_pref", "communities", "mp_reach", "large_communities"]  # noqa: Y015
     _WhichOneofArgType_attr: _TypeAlias = _typing.Literal["attr", b"attr"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_attr) -> _WhichOneofReturnType_attr | None: ...
 
@@ -1355,6 +1415,104 @@ class NextHopAttribute(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NextHopAttribute: _TypeAlias = NextHopAttribute  # noqa: Y015
+
+@_typing.final
+class AsSegment(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        numbers: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["numbers", b"numbers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AsSegment: _TypeAlias = AsSegment  # noqa: Y015
+
+@_typing.final
+class AsPathAttribute(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___AsSegment]: ...
+    def __init__(
+        self,
+        *,
+        segments: _abc.Iterable[Global___AsSegment] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["segments", b"segments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AsPathAttribute: _TypeAlias = AsPathAttribute  # noqa: Y015
+
+@_typing.final
+class MultiExitDiscAttribute(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MED_FIELD_NUMBER: _builtins.int
+    med: _builtins.int
+    def __init__(
+        self,
+        *,
+        med: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["med", b"med"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MultiExitDiscAttribute: _TypeAlias = MultiExitDiscAttribute  # noqa: Y015
+
+@_typing.final
+class LocalPrefAttribute(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCAL_PREF_FIELD_NUMBER: _builtins.int
+    local_pref: _builtins.int
+    def __init__(
+        self,
+        *,
+        local_pref: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["local_pref", b"local_pref"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LocalPrefAttribute: _TypeAlias = LocalPrefAttribute  # noqa: Y015
+
+@_typing.final
+class CommunitiesAttribute(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMUNITIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def communities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        communities: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["communities", b"communities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommunitiesAttribute: _TypeAlias = CommunitiesAttribute  # noqa: Y015
 
 @_typing.final
 class MpReachNLRIAttribute(_message.Message):
@@ -1472,19 +1630,23 @@ class ListPathRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TABLE_TYPE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     FAMILY_FIELD_NUMBER: _builtins.int
     table_type: Global___TableType.ValueType
+    name: _builtins.str
+    """Of a peer's tables: its address."""
     @_builtins.property
     def family(self) -> Global___Family: ...
     def __init__(
         self,
         *,
         table_type: Global___TableType.ValueType = ...,
+        name: _builtins.str = ...,
         family: Global___Family | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["family", b"family"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "table_type", b"table_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "name", b"name", "table_type", b"table_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1712,6 +1874,48 @@ class SetPolicyAssignmentRequest(_message.Message):
 Global___SetPolicyAssignmentRequest: _TypeAlias = SetPolicyAssignmentRequest  # noqa: Y015
 
 @_typing.final
+class ListPolicyAssignmentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    direction: Global___PolicyDirection.ValueType
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        direction: Global___PolicyDirection.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPolicyAssignmentRequest: _TypeAlias = ListPolicyAssignmentRequest  # noqa: Y015
+
+@_typing.final
+class ListPolicyAssignmentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def assignment(self) -> Global___PolicyAssignment: ...
+    def __init__(
+        self,
+        *,
+        assignment: Global___PolicyAssignment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPolicyAssignmentResponse: _TypeAlias = ListPolicyAssignmentResponse  # noqa: Y015
+
+@_typing.final
 class SetPolicyAssignmentResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1733,24 +1937,53 @@ class DefinedSet(_message.Message):
     DEFINED_TYPE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     LIST_FIELD_NUMBER: _builtins.int
+    PREFIXES_FIELD_NUMBER: _builtins.int
     defined_type: Global___DefinedType.ValueType
     name: _builtins.str
     @_builtins.property
     def list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def prefixes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prefix]: ...
     def __init__(
         self,
         *,
         defined_type: Global___DefinedType.ValueType = ...,
         name: _builtins.str = ...,
         list: _abc.Iterable[_builtins.str] | None = ...,
+        prefixes: _abc.Iterable[Global___Prefix] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["defined_type", b"defined_type", "list", b"list", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["defined_type", b"defined_type", "list", b"list", "name", b"name", "prefixes", b"prefixes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DefinedSet: _TypeAlias = DefinedSet  # noqa: Y015
+
+@_typing.final
+class Prefix(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IP_PREFIX_FIELD_NUMBER: _builtins.int
+    MASK_LENGTH_MIN_FIELD_NUMBER: _builtins.int
+    MASK_LENGTH_MAX_FIELD_NUMBER: _builtins.int
+    ip_prefix: _builtins.str
+    mask_length_min: _builtins.int
+    mask_length_max: _builtins.int
+    def __init__(
+        self,
+        *,
+        ip_prefix: _builtins.str = ...,
+        mask_length_min: _builtins.int = ...,
+        mask_length_max: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ip_prefix", b"ip_prefix", "mask_length_max", b"mask_length_max", "mask_length_min", b"mask_length_min"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Prefix: _TypeAlias = Prefix  # noqa: Y015
 
 @_typing.final
 class MatchSet(_message.Message):
@@ -1808,24 +2041,36 @@ class Conditions(_message.Message):
     ROUTE_TYPE_UNSPECIFIED: Conditions.RouteType.ValueType  # 0
     ROUTE_TYPE_LOCAL: Conditions.RouteType.ValueType  # 3
 
+    PREFIX_SET_FIELD_NUMBER: _builtins.int
     NEIGHBOR_SET_FIELD_NUMBER: _builtins.int
+    AS_PATH_SET_FIELD_NUMBER: _builtins.int
+    COMMUNITY_SET_FIELD_NUMBER: _builtins.int
     ROUTE_TYPE_FIELD_NUMBER: _builtins.int
     LARGE_COMMUNITY_SET_FIELD_NUMBER: _builtins.int
     route_type: Global___Conditions.RouteType.ValueType
     @_builtins.property
+    def prefix_set(self) -> Global___MatchSet: ...
+    @_builtins.property
     def neighbor_set(self) -> Global___MatchSet: ...
+    @_builtins.property
+    def as_path_set(self) -> Global___MatchSet: ...
+    @_builtins.property
+    def community_set(self) -> Global___MatchSet: ...
     @_builtins.property
     def large_community_set(self) -> Global___MatchSet: ...
     def __init__(
         self,
         *,
+        prefix_set: Global___MatchSet | None = ...,
         neighbor_set: Global___MatchSet | None = ...,
+        as_path_set: Global___MatchSet | None = ...,
+        community_set: Global___MatchSet | None = ...,
         route_type: Global___Conditions.RouteType.ValueType = ...,
         large_community_set: Global___MatchSet | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["large_community_set", b"large_community_set", "neighbor_set", b"neighbor_set"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_path_set", b"as_path_set", "community_set", b"community_set", "large_community_set", b"large_community_set", "neighbor_set", b"neighbor_set", "prefix_set", b"prefix_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["large_community_set", b"large_community_set", "neighbor_set", b"neighbor_set", "route_type", b"route_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_path_set", b"as_path_set", "community_set", b"community_set", "large_community_set", b"large_community_set", "neighbor_set", b"neighbor_set", "prefix_set", b"prefix_set", "route_type", b"route_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -124,6 +124,11 @@ class GoBgpServiceStub(object):
                 request_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.SetPolicyAssignmentRequest.SerializeToString,
                 response_deserializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.SetPolicyAssignmentResponse.FromString,
                 _registered_method=True)
+        self.ListPolicyAssignment = channel.unary_stream(
+                '/api.GoBgpService/ListPolicyAssignment',
+                request_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.ListPolicyAssignmentRequest.SerializeToString,
+                response_deserializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.ListPolicyAssignmentResponse.FromString,
+                _registered_method=True)
 
 
 class GoBgpServiceServicer(object):
@@ -237,6 +242,12 @@ class GoBgpServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPolicyAssignment(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GoBgpServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -329,6 +340,11 @@ def add_GoBgpServiceServicer_to_server(servicer, server):
                     servicer.SetPolicyAssignment,
                     request_deserializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.SetPolicyAssignmentRequest.FromString,
                     response_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.SetPolicyAssignmentResponse.SerializeToString,
+            ),
+            'ListPolicyAssignment': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListPolicyAssignment,
+                    request_deserializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.ListPolicyAssignmentRequest.FromString,
+                    response_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.ListPolicyAssignmentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -817,6 +833,33 @@ class GoBgpService(object):
             '/api.GoBgpService/SetPolicyAssignment',
             flatbgp__gobgp_dot_v4_dot_gobgp__pb2.SetPolicyAssignmentRequest.SerializeToString,
             flatbgp__gobgp_dot_v4_dot_gobgp__pb2.SetPolicyAssignmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPolicyAssignment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/api.GoBgpService/ListPolicyAssignment',
+            flatbgp__gobgp_dot_v4_dot_gobgp__pb2.ListPolicyAssignmentRequest.SerializeToString,
+            flatbgp__gobgp_dot_v4_dot_gobgp__pb2.ListPolicyAssignmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,7 @@ class GoBgpServiceStub:
     SetPolicies: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.SetPoliciesRequest, _gobgp_pb2.SetPoliciesResponse]
     ListDefinedSet: _grpc.UnaryStreamMultiCallable[_gobgp_pb2.ListDefinedSetRequest, _gobgp_pb2.ListDefinedSetResponse]
     SetPolicyAssignment: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.SetPolicyAssignmentRequest, _gobgp_pb2.SetPolicyAssignmentResponse]
+    ListPolicyAssignment: _grpc.UnaryStreamMultiCallable[_gobgp_pb2.ListPolicyAssignmentRequest, _gobgp_pb2.ListPolicyAssignmentResponse]
 
 @_typing.type_check_only
 class GoBgpServiceAsyncStub(GoBgpServiceStub):
@@ -73,6 +74,7 @@ class GoBgpServiceAsyncStub(GoBgpServiceStub):
     SetPolicies: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.SetPoliciesRequest, _gobgp_pb2.SetPoliciesResponse]  # type: ignore[assignment]
     ListDefinedSet: _aio.UnaryStreamMultiCallable[_gobgp_pb2.ListDefinedSetRequest, _gobgp_pb2.ListDefinedSetResponse]  # type: ignore[assignment]
     SetPolicyAssignment: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.SetPolicyAssignmentRequest, _gobgp_pb2.SetPolicyAssignmentResponse]  # type: ignore[assignment]
+    ListPolicyAssignment: _aio.UnaryStreamMultiCallable[_gobgp_pb2.ListPolicyAssignmentRequest, _gobgp_pb2.ListPolicyAssignmentResponse]  # type: ignore[assignment]
 
 class GoBgpServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -200,5 +202,12 @@ class GoBgpServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gobgp_pb2.SetPolicyAssignmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gobgp_pb2.SetPolicyAssignmentResponse, _abc.Awaitable[_gobgp_pb2.SetPolicyAssignmentResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListPolicyAssignment(
+        self,
+        request: _gobgp_pb2.ListPolicyAssignmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gobgp_pb2.ListPolicyAssignmentResponse], _abc.AsyncIterator[_gobgp_pb2.ListPolicyAssignmentResponse]]: ...
 
 def add_GoBgpServiceServicer_to_server(servicer: GoBgpServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

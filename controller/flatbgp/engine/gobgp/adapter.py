@@ -12,6 +12,7 @@ from typing import Any
 
 from flatbgp.engine.diff import changes, cost_of
 from flatbgp.engine.errors import EngineError, ForeignDaemon
+from flatbgp.engine.gobgp.channel import Taker
 from flatbgp.engine.gobgp.codec import Codec
 from flatbgp.engine.gobgp.connection import CALL_DEADLINE, Connection
 from flatbgp.engine.gobgp.record import Record, Tagged
@@ -54,11 +55,16 @@ class GobgpEngine:
     lock; :meth:`info` doesn't wait for them.
     """
 
-    def __init__(self, target: str) -> None:
-        self._connection = Connection(target)
+    def __init__(self, target: str, channel: Any = None) -> None:
+        """``channel`` takes the place of the one that leads to ``target`` (:class:`.channel.DryChannel`)."""
+        self._connection = Connection(target, channel)
         self._known: _Known | None = None
         self._lock = asyncio.Lock()
         self._salt = token_bytes(32)
+
+    def trace(self, taker: Taker | None) -> None:
+        """Give notes of all calls to ``taker`` from now on, or to nobody."""
+        self._connection.trace(taker)
 
     async def close(self) -> None:
         """Close the connection; the daemon goes on."""

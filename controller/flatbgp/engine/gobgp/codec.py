@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any, ClassVar
 
-import grpc
-
 from flatbgp.engine.gobgp.policy import PolicyCodec
 from flatbgp.engine.gobgp.record import Tagged
 from flatbgp.engine.gobgp.tags import GLOBAL_ASN, Tag
@@ -63,6 +61,8 @@ class PeerEnums:
     admin_prefix_limit: int
     reset_out: int
     table_global: int
+    table_adj_in: int
+    table_adj_out: int
 
 
 class Codec(ABC):
@@ -75,8 +75,8 @@ class Codec(ABC):
     forgets_plain_peers: ClassVar[bool] = False
 
     @abstractmethod
-    def stub(self, channel: grpc.aio.Channel) -> Any:
-        """Return the methods of the service."""
+    def stub(self, channel: Any) -> Any:
+        """Return the methods of the service on a channel (as :class:`.channel.NotedChannel` is one)."""
 
     @abstractmethod
     def encode_path(self, path: Path, tags: frozenset[Tag], *, withdraw: bool) -> Any:

@@ -3,7 +3,6 @@
 from functools import lru_cache
 from typing import Any, ClassVar
 
-import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 
@@ -30,10 +29,13 @@ class CodecV3(Codec):
         admin_prefix_limit=pb.PeerState.PFX_CT,
         reset_out=pb.ResetPeerRequest.OUT,
         table_global=pb.GLOBAL,
+        table_adj_in=pb.ADJ_IN,
+        table_adj_out=pb.ADJ_OUT,
     )
     policy = PolicyCodec(
         pb,
         PolicyEnums(
+            set_types=(pb.PREFIX, pb.NEIGHBOR, pb.AS_PATH, pb.COMMUNITY, pb.EXT_COMMUNITY, pb.LARGE_COMMUNITY),
             set_neighbor=pb.NEIGHBOR,
             set_community=pb.COMMUNITY,
             set_large_community=pb.LARGE_COMMUNITY,
@@ -43,8 +45,8 @@ class CodecV3(Codec):
         ),
     )
 
-    def stub(self, channel: grpc.aio.Channel) -> Any:
-        """Return the methods of the service."""
+    def stub(self, channel: Any) -> Any:
+        """Return the methods of the service on a channel (as :class:`.channel.NotedChannel` is one)."""
         return GobgpApiStub(channel)
 
     def encode_path(self, path: Path, tags: frozenset[Tag], *, withdraw: bool) -> Any:

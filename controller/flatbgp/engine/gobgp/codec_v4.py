@@ -3,8 +3,6 @@
 from functools import lru_cache
 from typing import Any, ClassVar
 
-import grpc
-
 from flatbgp.engine.gobgp.codec import FAMILY, ORIGIN_IGP, Codec, PeerEnums, path_of
 from flatbgp.engine.gobgp.policy import PolicyCodec, PolicyEnums
 from flatbgp.engine.gobgp.record import Tagged
@@ -27,10 +25,20 @@ class CodecV4(Codec):
         admin_prefix_limit=pb.PeerState.ADMIN_STATE_PFX_CT,
         reset_out=pb.ResetPeerRequest.DIRECTION_OUT,
         table_global=pb.TABLE_TYPE_GLOBAL,
+        table_adj_in=pb.TABLE_TYPE_ADJ_IN,
+        table_adj_out=pb.TABLE_TYPE_ADJ_OUT,
     )
     policy = PolicyCodec(
         pb,
         PolicyEnums(
+            set_types=(
+                pb.DEFINED_TYPE_PREFIX,
+                pb.DEFINED_TYPE_NEIGHBOR,
+                pb.DEFINED_TYPE_AS_PATH,
+                pb.DEFINED_TYPE_COMMUNITY,
+                pb.DEFINED_TYPE_EXT_COMMUNITY,
+                pb.DEFINED_TYPE_LARGE_COMMUNITY,
+            ),
             set_neighbor=pb.DEFINED_TYPE_NEIGHBOR,
             set_community=pb.DEFINED_TYPE_COMMUNITY,
             set_large_community=pb.DEFINED_TYPE_LARGE_COMMUNITY,
@@ -40,8 +48,8 @@ class CodecV4(Codec):
         ),
     )
 
-    def stub(self, channel: grpc.aio.Channel) -> Any:
-        """Return the methods of the service."""
+    def stub(self, channel: Any) -> Any:
+        """Return the methods of the service on a channel (as :class:`.channel.NotedChannel` is one)."""
         return GoBgpServiceStub(channel)
 
     def encode_path(self, path: Path, tags: frozenset[Tag], *, withdraw: bool) -> Any:

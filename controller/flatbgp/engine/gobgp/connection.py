@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 
 from flatbgp.engine.errors import EngineError, EngineUnavailable
+from flatbgp.engine.gobgp.channel import NotedChannel, Taker
 from flatbgp.engine.gobgp.codec import Codec
 from flatbgp.engine.gobgp.codec_v3 import CodecV3
 from flatbgp.engine.gobgp.codec_v4 import CodecV4
@@ -35,11 +36,12 @@ class Connection:
     asked again after every failure, since the daemon that comes back may be another.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, channel: Any = None) -> None:
+        """``channel`` takes the place of the one that leads to ``target``: a channel of bytes."""
         if not target.startswith("unix:///") or len(target) == len("unix:///"):
             raise EngineError(f"gobgpd is reached through a unix socket, unix:///PATH; {target!r} is none")
         self.target = target
-        self._channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
+        self._channel = NotedChannel(channel or grpc.aio.insecure_channel(target, options=_OPTIONS))
         self._stubs: dict[Codec, Any] = {codec: codec.stub(self._channel) for codec in (CodecV4(), CodecV3())}
         self._codec: Codec | None = None
         self.losses = 0  # how often the daemon was lost; what was known of it before is void
@@ -47,6 +49,10 @@ class Connection:
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
+
+    def trace(self, taker: Taker | None) -> None:
+        """Give notes of all calls to ``taker`` from now on, or to nobody."""
+        self._channel.taker = taker
 
     async def codec(self) -> Codec:
         """Return the codec of the generation that answers."""

@@ -53,6 +53,7 @@ _WELL_KNOWN = {
 class PolicyEnums:
     """Enum values about policies that the two generations number differently, or not."""
 
+    set_types: tuple[int, ...]
     set_neighbor: int
     set_community: int
     set_large_community: int
