@@ -13,7 +13,7 @@ from flatbgp.resources.conditions import Condition
 from flatbgp.resources.kind import Kind
 from flatbgp.resources.reasons import Reason
 from flatbgp.resources.schema import ListShape, MapShape, ObjectShape, Property, ScalarShape, Shape, shape_of
-from flatbgp.resources.writing import writer_of
+from flatbgp.resources.wording import default_text, scalar_text
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -59,12 +59,15 @@ def _kind(kind: Kind[Any, Any]) -> Iterator[str]:
         facts.append("short name " + ", ".join(f"`{name}`" for name in kind.short_names))
     if kind.fixed_name:
         facts.append(f"the name must be `{kind.fixed_name}`")
-    if kind.written_by:
-        facts.append(f"written by the {kind.written_by}")
+    if kind.home:
+        facts.append(f"in the namespace `{kind.home}`")
     yield f"## {kind.name} ({kind.group or 'core'})"
     yield ""
     yield "; ".join(facts) + "."
     yield ""
+    if kind.doc:
+        yield kind.doc
+        yield ""
     spec = shape_of(kind.spec_type)
     top = "spec." if kind.read_spec is None else ""
     yield from _table([row for known in spec.properties for row in _rows(known, top)])
@@ -108,26 +111,20 @@ def _type(shape: Shape) -> str:
 
 
 def _scalar(shape: ScalarShape) -> str:
+    if shape.choices is Reason:
+        return "a [reason](reasons.md)"
     if shape.choices is not None:
-        words = list(shape.choices)
-        return ", ".join(f"`{word}`" for word in words) if len(words) < 10 else "a [reason](reasons.md)"
-    if shape.rules:
-        return "; ".join(rule.text for rule in shape.rules)
-    text = str(shape.scalar)
-    if shape.range is not None:
-        high = f" to {shape.range.maximum}" if shape.range.maximum is not None else " or more"
-        text = f"{text}, {shape.range.minimum}{high}"
-    return text
+        return ", ".join(f"`{word}`" for word in shape.choices)
+    return scalar_text(shape)
 
 
 def _default(known: Property) -> str:
     if known.required:
         return "must be there"
-    if known.default is None or known.default in ("", ()) or known.default == {}:
+    default = default_text(known)
+    if not default:
         return "optional"
-    if isinstance(known.shape, ObjectShape):
-        return "see below"
-    return f"`{str(writer_of(known.shape, sparse=True)(known.default)).lower()}`"
+    return "see below" if isinstance(known.shape, ObjectShape) else f"`{default}`"
 
 
 def _meaning(known: Property) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 from flatbgp.resources.faults import Fault, shown
 from flatbgp.resources.forms import HostAddress, ObjectName, PodRange, UInt32
 from flatbgp.resources.kind import Column, Kind
-from flatbgp.resources.schema import Doc
+from flatbgp.resources.schema import CelRule, Doc
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,19 @@ BGP_ADVERTISED_ROUTE = Kind(
     namespaced=True,
     spec_type=BGPAdvertisedRouteSpec,
     status_type=BGPAdvertisedRouteStatus,
+    doc="A route that every session announces: a node's pod range, through that node. Written by the controller.",
     written_by="controller",
+    home="kube-system",
     rules=_rules,
+    cel_rules=(
+        CelRule(
+            "spec",
+            "!isCIDR(self.prefix) || !isIP(self.nextHop)"
+            " || cidr(self.prefix).ip().family() == ip(self.nextHop).family()",
+            "must be of the prefix's family",
+            "nextHop",
+        ),
+    ),
     columns=(
         Column("PREFIX", ".spec.prefix"),
         Column("METRIC", ".spec.metric", type="integer"),

@@ -8,8 +8,8 @@ from flatbgp.resources.conditions import Condition
 from flatbgp.resources.faults import Fault, Severity
 from flatbgp.resources.forms import ASN, Community, Count, HostAddress, LargeCommunity, ObjectName, UInt32
 from flatbgp.resources.kind import Column, Kind
-from flatbgp.resources.schema import Doc, Length, Range, Rule, Unique
-from flatbgp.resources.takeover import restart_time_problem
+from flatbgp.resources.schema import CelRule, Doc, KeyedBy, Length, Range, Rule, Unique
+from flatbgp.resources.takeover import WORST_SECONDS, restart_time_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class BGPTimers:
         int,
         Doc("Silence of the router after which the session ends."),
         Range(0, 65535),
-        Rule("3 or more", _hold_time_problem),
+        Rule("3 to 65535 seconds", _hold_time_problem, "self >= 3"),
     ] = 30
     keep_alive_time_seconds: Annotated[
         int | None, Doc("Time between keepalives; a third of the hold time unless set."), Range(1, 21845)
@@ -130,13 +130,39 @@ def _rules(spec: BGPPeerSpec) -> Iterable[Fault]:
         )
 
 
+_CEL_RULES = (
+    CelRule(
+        "spec.timers",
+        "self.?keepAliveTimeSeconds.orValue(1) * 3 <="
+        f" self.?holdTimeSeconds.orValue({max(BGPTimers().hold_time_seconds, 3)})",
+        "must be at most a third of the hold time (RFC 4271 section 10)",
+        "keepAliveTimeSeconds",
+    ),
+    CelRule(
+        "spec.gracefulRestart",
+        f"!self.?enabled.orValue({str(GracefulRestartSettings().enabled).lower()}) ||"
+        f" self.?restartTimeSeconds.orValue({GracefulRestartSettings().restart_time_seconds}) > {int(WORST_SECONDS)}",
+        f"must exceed the worst take-over of {WORST_SECONDS:g} s, or routers drop routes meanwhile",
+        "restartTimeSeconds",
+    ),
+    CelRule(
+        "spec.gracefulRestart",
+        f"!self.?enabled.orValue({str(GracefulRestartSettings().enabled).lower()}) ||"
+        f" self.?deferralTimeSeconds.orValue({GracefulRestartSettings().deferral_time_seconds}) <"
+        f" self.?restartTimeSeconds.orValue({GracefulRestartSettings().restart_time_seconds})",
+        "must be less than the restart time",
+        "deferralTimeSeconds",
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class BGPPeerStatus:
     """Counts and conditions, written by the controller."""
 
     sessions: Annotated[Count, Doc("Planned sessions.")] = 0
     established: Annotated[Count, Doc("Sessions that are up.")] = 0
-    conditions: Annotated[tuple[Condition, ...], Doc("How it is.")] = ()
+    conditions: Annotated[tuple[Condition, ...], Doc("How it is."), KeyedBy("type")] = ()
 
 
 BGP_PEER = Kind(
@@ -148,7 +174,10 @@ BGP_PEER = Kind(
     namespaced=True,
     spec_type=BGPPeerSpec,
     status_type=BGPPeerStatus,
+    doc="A router, and how sessions with it are to be. Only those that the FlatIPMode's peerSelector selects by their"
+    " labels are used. Four fields suffice; the others have defaults that suit most routers.",
     rules=_rules,
+    cel_rules=_CEL_RULES,
     columns=(
         Column("LOCAL ASN", ".spec.localASN", type="integer"),
         Column("PEER ASN", ".spec.peerASN", type="integer"),

@@ -9,7 +9,7 @@ from flatbgp.resources.forms import ASN, Count, HostAddress, ObjectName
 from flatbgp.resources.ip import Family
 from flatbgp.resources.kind import Column, Kind
 from flatbgp.resources.reasons import Reason
-from flatbgp.resources.schema import Doc
+from flatbgp.resources.schema import Doc, KeyedBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ class BGPSessionStatus:
     since: Annotated[datetime | None, Doc("When the state began.")] = None
     reason: Annotated[Reason | None, Doc("Why the session is not Established, or why it last was not.")] = None
     message: Annotated[str, Doc("The reason in a sentence, with its cure.")] = ""
-    families: Annotated[tuple[SessionFamily, ...], Doc("The negotiated families and their counts.")] = ()
+    families: Annotated[
+        tuple[SessionFamily, ...], Doc("The negotiated families and their counts."), KeyedBy("family")
+    ] = ()
     flaps: Annotated[Count, Doc("How often an Established session has ended.")] = 0
 
 
@@ -62,7 +64,9 @@ BGP_SESSION = Kind(
     namespaced=True,
     spec_type=BGPSessionSpec,
     status_type=BGPSessionStatus,
+    doc="A BGP session of one node with one router, as the node sees it. Written by the node's speaker.",
     written_by="speaker",
+    home="kube-system",
     columns=(
         Column("LOCAL ASN", ".spec.localASN", type="integer"),
         Column("PEER ASN", ".spec.peerASN", type="integer"),

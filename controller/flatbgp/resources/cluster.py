@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from flatbgp.resources.ip import IPNetwork
-from flatbgp.resources.kind import Kind
-from flatbgp.resources.schema import Doc, Immutable
+from flatbgp.resources.kind import Column, Kind
+from flatbgp.resources.schema import Doc, Immutable, Length
 
 
 @dataclass(frozen=True, slots=True)
 class CIDRBlocks:
     """A list of ranges."""
 
-    cidr_blocks: Annotated[tuple[IPNetwork, ...], Doc("Ranges in CIDR notation.")] = ()
+    cidr_blocks: Annotated[tuple[IPNetwork, ...], Doc("Ranges in CIDR notation."), Length(0, 64)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +51,6 @@ CLUSTER = Kind(
     spec_type=ClusterSpec,
     status_type=ClusterStatus,
     strict=False,
-    columns=(),
+    columns=(Column("AGE", ".metadata.creationTimestamp", type="date"),),
+    doc="A cluster as its owner describes it. flatbgp reads the network part; every other field is kept and ignored.",
 )

@@ -10,7 +10,7 @@ from flatbgp.resources.faults import Fault, shown
 from flatbgp.resources.forms import Count, LabelKey, LabelValue, PodRange, Selector
 from flatbgp.resources.ip import Family
 from flatbgp.resources.kind import Column, Kind
-from flatbgp.resources.schema import Doc, Immutable, Length, Range
+from flatbgp.resources.schema import CelRule, Doc, Immutable, KeyedBy, Length, Range
 
 IPV6_SPLIT_LIMIT = 16
 """Largest difference between an IPv6 range's prefix length and its nodes' (upstream's allocator refuses more)."""
@@ -131,15 +131,65 @@ def _range_rules(name: str, blocks: CIDRRange, family: Family) -> Iterable[Fault
         )
 
 
+def _family_cel_rules(name: str, number: int, bits: int) -> tuple[CelRule, ...]:
+    of_family = f"cidr(self.cidr).ip().family() == {number}"
+    return (
+        CelRule(
+            f"spec.{name}",
+            f"!isCIDR(self.cidr) || {of_family}",
+            f"is no IPv{number} range; it belongs under {'ipv6' if number == 4 else 'ipv4'}",
+            "cidr",
+        ),
+        CelRule(
+            f"spec.{name}",
+            f"!isCIDR(self.cidr) || !({of_family}) || (cidr(self.cidr).prefixLength() <= self.perNodeMaskSize"
+            f" && self.perNodeMaskSize <= {bits})",
+            f"must be at least the range's own prefix length, and at most {bits}",
+            "perNodeMaskSize",
+        ),
+    )
+
+
+_CEL_RULES = (
+    CelRule("spec", "has(self.ipv4) || has(self.ipv6)", "has no range: at least one of ipv4 and ipv6 is needed"),
+    *_family_cel_rules("ipv4", 4, 32),
+    *_family_cel_rules("ipv6", 6, 128),
+    CelRule(
+        "spec.ipv6",
+        "!isCIDR(self.cidr) || cidr(self.cidr).ip().family() != 6"
+        f" || self.perNodeMaskSize - cidr(self.cidr).prefixLength() <= {IPV6_SPLIT_LIMIT}",
+        f"splits the range into too many blocks; at most 2^{IPV6_SPLIT_LIMIT} are possible, so it may exceed the"
+        f" range's own prefix length by {IPV6_SPLIT_LIMIT}",
+        "perNodeMaskSize",
+    ),
+    CelRule(
+        "spec",
+        "!has(self.ipv4) || !has(self.ipv6) || 32 - self.ipv4.perNodeMaskSize == 128 - self.ipv6.perNodeMaskSize",
+        "must leave as many host bits as the IPv4 block: 96 more than ipv4.perNodeMaskSize",
+        "ipv6.perNodeMaskSize",
+    ),
+    CelRule(
+        "spec.nodeSelector.matchExpressions[]",
+        "(self.operator in ['In', 'NotIn']) == (self.?values.orValue([]).size() > 0)",
+        "needs at least one value for In and NotIn, and takes none for Exists and DoesNotExist",
+        "values",
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterCIDRConfigStatus:
     """Counts of blocks and conditions, written by the controller."""
 
     allocated: Annotated[Count, Doc("Blocks that nodes have.")] = 0
     free: Annotated[Count, Doc("Blocks that are left.")] = 0
-    conditions: Annotated[tuple[Condition, ...], Doc("How it is.")] = ()
+    conditions: Annotated[tuple[Condition, ...], Doc("How it is."), KeyedBy("type")] = ()
 
 
+_DOC = (
+    "A range of pod addresses, from which every node that it selects gets a block: the most specific selector first,"
+    " and one without a selector for the rest. A node keeps its block for as long as it exists."
+)
 _AGE = (Column("AGE", ".metadata.creationTimestamp", type="date"),)
 
 ADMIN_CLUSTER_CIDR_CONFIG = Kind(
@@ -152,7 +202,9 @@ ADMIN_CLUSTER_CIDR_CONFIG = Kind(
     spec_type=ClusterCIDRConfigSpec,
     status_type=ClusterCIDRConfigStatus,
     columns=_AGE,
+    doc=f"{_DOC} It is written in the cluster namespace of the admin cluster.",
     rules=_rules,
+    cel_rules=_CEL_RULES,
 )
 
 CLUSTER_CIDR_CONFIG = Kind(
@@ -166,5 +218,7 @@ CLUSTER_CIDR_CONFIG = Kind(
     status_type=ClusterCIDRConfigStatus,
     short_names=("ccc",),
     columns=_AGE,
+    doc=f"{_DOC} This is the user cluster's; with an admin cluster, the copy of what is written there.",
     rules=_rules,
+    cel_rules=_CEL_RULES,
 )

@@ -7,7 +7,7 @@ from typing import Annotated
 from flatbgp.resources.conditions import Condition
 from flatbgp.resources.forms import Count, Selector
 from flatbgp.resources.kind import Column, Kind
-from flatbgp.resources.schema import Doc
+from flatbgp.resources.schema import Doc, KeyedBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,13 @@ class FlatIPModeStatus:
     peers: Annotated[Count, Doc("Selected BGPPeers.")] = 0
     sessions: Annotated[Count, Doc("Planned sessions.")] = 0
     established: Annotated[Count, Doc("Sessions that are up.")] = 0
-    conditions: Annotated[tuple[Condition, ...], Doc("How it is.")] = ()
+    conditions: Annotated[tuple[Condition, ...], Doc("How it is."), KeyedBy("type")] = ()
 
 
+_DOC = (
+    "Flat mode of a cluster: which families of pod addresses are announced to the routers, and to which BGPPeers."
+    " There is one, named default."
+)
 _AGE = (Column("AGE", ".metadata.creationTimestamp", type="date"),)
 
 ADMIN_FLAT_IP_MODE = Kind(
@@ -50,6 +54,7 @@ ADMIN_FLAT_IP_MODE = Kind(
     status_type=FlatIPModeStatus,
     fixed_name="default",
     columns=_AGE,
+    doc=f"{_DOC} It is written in the cluster namespace of the admin cluster.",
 )
 
 FLAT_IP_MODE = Kind(
@@ -63,4 +68,5 @@ FLAT_IP_MODE = Kind(
     status_type=FlatIPModeStatus,
     fixed_name="default",
     columns=_AGE,
+    doc=f"{_DOC} This is the user cluster's; with an admin cluster, the copy of what is written there.",
 )

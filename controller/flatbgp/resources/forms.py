@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Annotated
 
-from flatbgp.resources.communities import community_problem, large_community_problem
+from flatbgp.resources.communities import WELL_KNOWN, community_problem, large_community_problem
 from flatbgp.resources.ip import IPAddress, IPNetwork
 from flatbgp.resources.parsing import host_problem
 from flatbgp.resources.schema import KeyRule, Length, Range, Rule
@@ -29,7 +29,11 @@ def asn_problem(asn: int) -> str | None:
 ASN = Annotated[
     int,
     Range(0, UINT32_MAX),
-    Rule("an AS number, 1 to 4294967294; not 23456 or 65535", asn_problem),
+    Rule(
+        "an AS number, 1 to 4294967294; not 23456 or 65535",
+        asn_problem,
+        f"!(self in [{', '.join(map(str, _REFUSED_ASNS))}])",
+    ),
 ]
 
 UInt32 = Annotated[int, Range(0, UINT32_MAX)]
@@ -37,7 +41,12 @@ Count = Annotated[int, Range(0)]
 
 HostAddress = Annotated[
     IPAddress,
-    Rule("a unicast host address without mask", host_problem),
+    Rule(
+        "a unicast host address without mask",
+        host_problem,
+        "!self.startsWith('0.')"
+        " && (ip(self).isGlobalUnicast() || (ip(self).family() == 4 && ip(self).isLinkLocalUnicast()))",
+    ),
 ]
 
 _NO_POD_RANGES = {
@@ -49,8 +58,7 @@ _NO_POD_RANGES = {
         "255.255.255.255/32": "broadcast",
     },
     6: {
-        "::/96": "unspecified, loopback and IPv4-compatible",
-        "::ffff:0:0/96": "IPv4-mapped",
+        "::/80": "unspecified, loopback, IPv4-compatible and IPv4-mapped",
         "fe80::/10": "link-local",
         "ff00::/8": "multicast",
     },
@@ -75,14 +83,23 @@ def pod_range_problem(network: IPNetwork) -> str | None:
     return None
 
 
-PodRange = Annotated[IPNetwork, Rule("a range of unicast addresses, without host bits", pod_range_problem)]
+_NO_POD_RANGES_IN_CEL = ", ".join(f"'{text}'" for ranges in _NO_POD_RANGES.values() for text in ranges)
+
+PodRange = Annotated[
+    IPNetwork,
+    Rule(
+        "a range of unicast addresses, without host bits",
+        pod_range_problem,
+        f"[{_NO_POD_RANGES_IN_CEL}].all(other, !cidr(other).containsCIDR(self) && !cidr(self).containsCIDR(other))",
+    ),
+]
 
 _DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-SUBDOMAIN_PATTERN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
-_SUBDOMAIN = re.compile(SUBDOMAIN_PATTERN)
+_SUBDOMAIN_PATTERN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
+_SUBDOMAIN = re.compile(_SUBDOMAIN_PATTERN)
 _LABEL_1123 = re.compile(_DNS_LABEL)
-LABEL_NAME_PATTERN = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
-_LABEL_NAME = re.compile(LABEL_NAME_PATTERN)
+_LABEL_NAME_PATTERN = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_LABEL_NAME = re.compile(_LABEL_NAME_PATTERN)
 
 
 def subdomain_problem(text: str) -> str | None:
@@ -120,19 +137,48 @@ def label_value_problem(value: str) -> str | None:
     return None
 
 
-ObjectName = Annotated[str, Rule("the name of an object", subdomain_problem, SUBDOMAIN_PATTERN), Length(1, 253)]
-LabelKey = Annotated[str, Rule("a label key", label_key_problem), Length(1, 317)]
-LabelValue = Annotated[str, Rule("a label value", label_value_problem), Length(0, 63)]
-Labels = Annotated[
-    Mapping[str, str],
-    KeyRule(Rule("a label key", label_key_problem)),
-    Rule("a label value", label_value_problem),
-]
+_NAME_RULE = Rule("the name of an object", subdomain_problem, f"self.matches(r'^{_SUBDOMAIN_PATTERN}$')")
+_KEY_RULE = Rule(
+    "a label key",
+    label_key_problem,
+    f"self.matches(r'^({_SUBDOMAIN_PATTERN}/)?{_LABEL_NAME_PATTERN}$')"
+    " && self.indexOf('/') <= 253 && self.size() - self.indexOf('/') <= 64",
+)
+_VALUE_RULE = Rule(
+    "a label value", label_value_problem, f"self.matches(r'^({_LABEL_NAME_PATTERN})?$') && self.size() <= 63"
+)
+
+ObjectName = Annotated[str, _NAME_RULE, Length(1, 253)]
+LabelKey = Annotated[str, _KEY_RULE, Length(1, 317)]
+LabelValue = Annotated[str, _VALUE_RULE, Length(0, 63)]
+Labels = Annotated[Mapping[str, str], KeyRule(_KEY_RULE), _VALUE_RULE]
 Selector = Annotated[Labels, Length(0, 64)]
 
+
+def _numbers_in_cel(count: int, limit: int) -> str:
+    """Return the expression for so many decimal numbers with colons between, each at most ``limit``."""
+    number = f"(0|[1-9][0-9]{{0,{len(str(limit)) - 1}}})"
+    pattern = ":".join([number] * count)
+    return f"self.matches('^{pattern}$') && self.split(':').all(number, int(number) <= {limit})"
+
+
+_WELL_KNOWN_IN_CEL = ", ".join(f"'{name}'" for name in sorted(WELL_KNOWN))
+
 Community = Annotated[
-    str, Rule("ASN:value, each 0 to 65535, or a well-known name (RFC 1997)", community_problem), Length(1, 32)
+    str,
+    Rule(
+        "ASN:value, each 0 to 65535, or a well-known name (RFC 1997)",
+        community_problem,
+        f"self in [{_WELL_KNOWN_IN_CEL}] || ({_numbers_in_cel(2, 0xFFFF)})",
+    ),
+    Length(1, 32),
 ]
 LargeCommunity = Annotated[
-    str, Rule("ASN:value:value, each 0 to 4294967295 (RFC 8092)", large_community_problem), Length(1, 32)
+    str,
+    Rule(
+        "ASN:value:value, each 0 to 4294967295 (RFC 8092)",
+        large_community_problem,
+        _numbers_in_cel(3, UINT32_MAX),
+    ),
+    Length(1, 32),
 ]

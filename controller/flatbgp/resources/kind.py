@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from flatbgp.resources.faults import Fault
+from flatbgp.resources.schema import CelRule
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -36,8 +37,9 @@ class Kind(Generic[S, T]):
     ``spec_type`` and ``status_type`` are the dataclasses whose annotations are the schema; ``rules`` are those between
     fields of one spec (their paths begin below the spec). ``strict`` kinds are ours and refuse unknown fields; the
     others keep and ignore them. ``fixed_name`` is the only name allowed, where there is one. ``written_by`` names the
-    role that writes the objects, for kinds that people only read. ``read_spec`` reads the spec of a kind that does not
-    keep it under ``spec``.
+    role that writes the objects, for kinds that people only read; they have one ``home``, the namespace in which they
+    are. ``cel_rules`` are the rules between fields once more, for an API server. ``read_spec`` reads the spec of a kind
+    that does not keep it under ``spec``. ``doc`` says what an object of the kind is, for people.
     """
 
     name: str
@@ -48,12 +50,15 @@ class Kind(Generic[S, T]):
     namespaced: bool
     spec_type: type[S]
     status_type: type[T]
+    doc: str = ""
     short_names: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     strict: bool = True
     fixed_name: str | None = None
     written_by: str = ""
+    home: str = ""
     rules: Callable[[S], Iterable[Fault]] = no_rules
+    cel_rules: tuple[CelRule, ...] = ()
     read_spec: Callable[[Mapping[str, Any], list[Fault]], S | None] | None = None
 
     @property

@@ -15,6 +15,9 @@ from flatbgp.resources.schema import Doc, KeyRule, Length, Rule, shape_of
 ANNOTATIONS_LIMIT = 256 * 1024
 """Bytes of all keys and values, as in the Kubernetes API."""
 
+FINALIZERS_LIMIT = 64
+"""Each is kept and waited for; nobody has that many."""
+
 _SET_BY_STORES = frozenset(
     (
         "creationTimestamp",
@@ -49,7 +52,7 @@ class WrittenMeta:
     annotations: Annotated[
         Mapping[str, str], KeyRule(Rule("an annotation key", _annotation_key_problem)), Doc("annotations")
     ] = field(default_factory=dict)
-    finalizers: Annotated[tuple[LabelKey, ...], Doc("finalizers"), Length(0, 64)] = ()
+    finalizers: Annotated[tuple[LabelKey, ...], Doc("finalizers"), Length(0, FINALIZERS_LIMIT)] = ()
 
 
 _NAMES = frozenset(known.name for known in shape_of(WrittenMeta).properties)
@@ -78,6 +81,8 @@ def _further(kind: Kind[Any, Any], given: Mapping[str, Any]) -> Iterator[Fault]:
         known = _NAMES | _SET_BY_STORES
         yield from (unknown_field(name, sorted(_NAMES)) for name in given if name not in known)
     namespace = given.get("namespace")
+    if kind.home and namespace and namespace != kind.home:
+        yield Fault(f"must be {kind.home}: a {kind.name} elsewhere is never read", "namespace", shown(namespace))
     if kind.namespaced and not namespace:
         yield Fault(f"is missing; {_home(kind)}", "namespace")
     elif not kind.namespaced and namespace:
@@ -92,8 +97,8 @@ def _further(kind: Kind[Any, Any], given: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _home(kind: Kind[Any, Any]) -> str:
-    if kind.written_by:
-        return "it is kube-system for this kind"
+    if kind.home:
+        return f"it is {kind.home} for this kind"
     if kind.group.startswith("baremetal."):
         return "it is the cluster namespace, as in cluster-bm"
     return "it is the cluster namespace, as in cluster-bm, or kube-system on the user cluster"

@@ -9,7 +9,7 @@ from flatbgp.resources.forms import HostAddress
 from flatbgp.resources.ip import IPAddress
 from flatbgp.resources.kind import Column, Kind
 from flatbgp.resources.reasons import Reason
-from flatbgp.resources.schema import Doc, Length, Unique
+from flatbgp.resources.schema import Doc, KeyedBy, Length, Unique
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class NetworkGatewayGroupStatus:
     """Written by the controller."""
 
     floating_ips: Annotated[
-        tuple[FloatingIPStatus, ...], Doc("One entry for each floating IP, in the spec's order.")
+        tuple[FloatingIPStatus, ...], Doc("One entry for each floating IP, in the spec's order."), KeyedBy("address")
     ] = ()
-    conditions: Annotated[tuple[Condition, ...], Doc("How it is with the group as a whole.")] = ()
+    conditions: Annotated[tuple[Condition, ...], Doc("How it is with the group as a whole."), KeyedBy("type")] = ()
 
 
 NETWORK_GATEWAY_GROUP = Kind(
@@ -54,6 +54,8 @@ NETWORK_GATEWAY_GROUP = Kind(
     namespaced=True,
     spec_type=NetworkGatewayGroupSpec,
     status_type=NetworkGatewayGroupStatus,
+    doc="The floating IPs of a cluster, from which BGP sessions are opened. There is one, named default. Each address"
+    " is held by one node of its subnet, beside the node's own, and moves to another node when that one fails.",
     fixed_name="default",
     columns=(
         Column("FLOATING IPS", ".status.floatingIPs[*].address", wide=True),

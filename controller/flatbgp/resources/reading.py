@@ -6,7 +6,7 @@ faults pays nothing for paths.
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from enum import Enum, StrEnum
 from functools import cache
@@ -88,6 +88,27 @@ def unknown_field(name: str, names: list[str]) -> Fault:
     near = nearest(name, names)
     problem = f"unknown field; did you mean {near}?" if near else "unknown field; known here: " + ", ".join(names)
     return Fault(problem, path_name(name))
+
+
+def unknown_fields(shape: Shape, value: Any) -> Iterator[Fault]:
+    """Yield a fault for each field, at any depth, that the shape does not have; values are not looked at."""
+    found: Faults = []
+    match shape:
+        case ListShape(item=item) if type(value) is list:
+            for index, entry in enumerate(value):
+                start = len(found)
+                found.extend(unknown_fields(item, entry))
+                prefix(found, start, f"[{index}]")
+        case ObjectShape(properties=properties) if type(value) is dict:
+            shapes = {known.name: known.shape for known in properties}
+            for name, given in value.items():
+                if name not in shapes:
+                    found.append(unknown_field(name, sorted(shapes)))
+                else:
+                    start = len(found)
+                    found.extend(unknown_fields(shapes[name], given))
+                    prefix(found, start, name)
+    yield from found
 
 
 def path_name(name: str) -> str:

@@ -48,17 +48,40 @@ class Length:
 class Rule:
     """A rule on one decoded value: ``problem`` returns what is wrong and what would be right, or ``None``.
 
-    ``text`` states the rule for the reference page; ``pattern`` is its regular expression where it has one.
+    ``text`` states the rule in a way that goes on from "must be", for the reference page and for an API server; ``cel``
+    is the same rule as an expression about ``self`` for the latter, which sees the value as written and, for addresses
+    and ranges, only once it is known to be one. The table of good and bad objects in the tests holds the two together.
     """
 
     text: str
     problem: Callable[[Any], str | None]
-    pattern: str = ""
+    cel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CelRule:
+    """A rule between fields of one object, for an API server; ``Kind.rules`` is the same for us.
+
+    ``at`` is the place in the object that ``self`` is ("spec.timers", "spec.nodeSelector.matchExpressions[]"),
+    ``field`` the field below it that is wrong, and ``message`` says what would be right.
+    """
+
+    at: str
+    cel: str
+    message: str
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Unique:
     """No member of the list twice, compared as decoded (two spellings of an address are the same)."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedBy:
+    """The members of the list are told apart by this field of theirs, so that writers can own one each."""
+
+    field: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +124,7 @@ class ListShape:
     item: "Shape"
     length: Length | None = None
     unique: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +233,8 @@ def _shape(annotation: Any, marks: tuple[Any, ...]) -> Shape:
     if origin is tuple:
         item, item_marks = _unwrap(get_args(annotation)[0])
         unique = any(isinstance(mark, Unique) for mark in marks)
-        return ListShape(_shape(item, item_marks), length, unique)
+        key = next((mark.field for mark in marks if isinstance(mark, KeyedBy)), "")
+        return ListShape(_shape(item, item_marks), length, unique, key)
     if origin is Mapping:
         keys = tuple(mark.rule for mark in marks if isinstance(mark, KeyRule))
         return MapShape(keys, rules, length)

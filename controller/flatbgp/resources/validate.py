@@ -19,7 +19,8 @@ from flatbgp.resources.meta import Key
 from flatbgp.resources.metadata import check_metadata
 from flatbgp.resources.nearmiss import cluster_near_misses
 from flatbgp.resources.node import NODE, completed, node_faults
-from flatbgp.resources.reading import Faults, Unknown, nearest, unknown_field
+from flatbgp.resources.reading import Faults, Unknown, nearest, prefix, unknown_field, unknown_fields
+from flatbgp.resources.schema import shape_of
 from flatbgp.resources.secret import SECRET, secret_warnings
 
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
@@ -71,6 +72,7 @@ def check_document(document: Document) -> tuple[Manifest | None, tuple[Fault, ..
     key = check_metadata(kind, value, faults)
     if kind.strict:
         faults.extend(unknown_field(name, list(_TOP)) for name in value if name not in _TOP)
+        faults.extend(_status_faults(kind, value.get("status")))
     read_spec(kind, value, faults, Unknown.REFUSE if kind.strict else Unknown.IGNORE)
     faults.extend(_of_the_kind(kind, value))
     if kind is SECRET:
@@ -97,6 +99,13 @@ def _of_the_kind(kind: Kind[Any, Any], value: Mapping[str, Any]) -> Iterator[Fau
             f"is written by the {kind.written_by}, which replaces or removes what others write",
             severity=Severity.WARNING,
         )
+
+
+def _status_faults(kind: Kind[Any, Any], status: Any) -> Faults:
+    """Return the unknown fields of a status, which an API server refuses although it takes no status from people."""
+    faults = list(unknown_fields(shape_of(kind.status_type), status))
+    prefix(faults, 0, "status")
+    return faults
 
 
 def _kind_of(value: Mapping[str, Any]) -> tuple[Kind[Any, Any] | None, Faults]:

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 from resource_samples import Document, broken, put, sample
+from resource_table import FIXED_FIELDS, MUTABLE_FIELDS
 
 from flatbgp.resources import kinds
 from flatbgp.resources.changes import changes
@@ -15,21 +16,7 @@ def decoded(document: Document) -> Resource[Any, Any]:
     return decode(kind, document)
 
 
-@pytest.mark.parametrize(
-    ("name", "path", "value", "where"),
-    [
-        ("cluster", "spec.clusterNetwork.flatIPv4", False, "spec.clusterNetwork.flatIPv4"),
-        ("cluster", "spec.clusterNetwork.flatIPv4", None, "spec.clusterNetwork.flatIPv4"),
-        ("cluster", "spec.clusterNetwork.advancedNetworking", False, "spec.clusterNetwork.advancedNetworking"),
-        ("config", "spec.ipv4.perNodeMaskSize", 25, "spec.ipv4"),
-        ("config", "spec.ipv4.cidr", "222.3.0.0/16", "spec.ipv4"),
-        ("config", "spec.ipv6", None, "spec.ipv6"),
-        ("user-config", "spec.ipv4.perNodeMaskSize", 26, "spec.ipv4"),
-        ("user-config", "spec.ipv6", {"cidr": "2001:db8::/112", "perNodeMaskSize": 120}, "spec.ipv6"),
-        ("node", "spec.podCIDRs", ["222.2.9.0/24"], "spec.podCIDRs"),
-        ("node", "spec.podCIDRs", [], "spec.podCIDRs"),
-    ],
-)
+@pytest.mark.parametrize(("name", "path", "value", "where"), FIXED_FIELDS)
 def test_s70_what_was_fixed_at_creation_never_changes(name: str, path: str, value: Any, where: str) -> None:
     new = broken(name, path, value)
     if path.endswith("ipv4.perNodeMaskSize") and name == "config":
@@ -42,19 +29,7 @@ def test_s70_what_was_fixed_at_creation_never_changes(name: str, path: str, valu
         assert fault.subject.endswith(sample(name)["metadata"]["name"])
 
 
-@pytest.mark.parametrize(
-    ("name", "path", "value"),
-    [
-        ("cluster", "spec.clusterNetwork.services.cidrBlocks", ["10.96.0.0/11"]),
-        ("cluster", "spec.nodeConfig", {"x": 1}),
-        ("config", "spec.nodeSelector", {"matchLabels": {"pool": "a"}}),
-        ("config", "spec.ipv6.cidr", "2222:0003::0/112"),
-        ("group", "spec.floatingIPs", ["10.0.9.9"]),
-        ("mode", "spec.enableBGPIPv4", False),
-        ("peer", "spec.peerASN", 7),
-        ("peer", "metadata.labels", {}),
-    ],
-)
+@pytest.mark.parametrize(("name", "path", "value"), MUTABLE_FIELDS)
 def test_what_may_change(name: str, path: str, value: Any) -> None:
     assert changes(decoded(sample(name)), decoded(broken(name, path, value))) == ()
 

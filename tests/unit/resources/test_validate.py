@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from resource_samples import SAMPLES, Document, broken, put, sample
+from resource_table import BAD_FIELDS, BAD_PLACES, GOOD_FIELDS, GOOD_PLACES, UNKNOWN_FIELDS
 
 from flatbgp.resources import kinds
 from flatbgp.resources.bgppeer import BGP_PEER
@@ -56,162 +57,8 @@ def test_a_manifest_says_where_it_comes_from_and_keeps_its_document() -> None:
 
 # Every kind's fields -----------------------------------------------------------------------------------------------
 
-_BAD_FIELDS: list[tuple[str, str, Any, str]] = [
-    # AS numbers
-    ("peer", "spec.localASN", 0, "RFC 7607"),
-    ("peer", "spec.localASN", 23456, "AS_TRANS"),
-    ("peer", "spec.peerASN", 65535, "reserved"),
-    ("peer", "spec.peerASN", 4294967295, "reserved"),
-    ("peer", "spec.peerASN", 4294967296, "must be 0 to 4294967295"),
-    ("peer", "spec.peerASN", -1, "must be 0 to 4294967295"),
-    ("peer", "spec.peerASN", "65002", "not a string (no quotes)"),
-    ("peer", "spec.peerASN", True, "must be a whole number, not true or false"),
-    ("peer", "spec.peerASN", 65002.0, "must be a whole number"),
-    ("peer", "spec.peerASN", [65002], "not a list"),
-    ("peer", "spec.peerASN", {}, "not an object"),
-    ("peer", "spec.peerASN", None, "is missing"),
-    # addresses
-    ("peer", "spec.peerIP", "10.0.1.254/24", "has a mask"),
-    ("peer", "spec.peerIP", " 10.0.1.254", "has a blank"),
-    ("peer", "spec.peerIP", "10.0.1.254 ", "has a blank"),
-    ("peer", "spec.peerIP", "010.0.1.254", "leading zero"),
-    ("peer", "spec.peerIP", "10.0.1.08", "leading zero"),
-    ("peer", "spec.peerIP", "10.0.1", "is not an IP address"),
-    ("peer", "spec.peerIP", "10.0.1.256", "must be 0 to 255"),
-    ("peer", "spec.peerIP", "", "is empty"),
-    ("peer", "spec.peerIP", "router", "is not an IP address"),
-    ("peer", "spec.peerIP", "\u0661\u0660.0.0.1", "is not an IP address"),
-    ("peer", "spec.peerIP", "0.0.0.0", "unspecified"),
-    ("peer", "spec.peerIP", "0.1.2.3", "0.0.0.0/8"),
-    ("peer", "spec.peerIP", "127.0.0.1", "loopback"),
-    ("peer", "spec.peerIP", "224.0.0.5", "multicast"),
-    ("peer", "spec.peerIP", "255.255.255.255", "broadcast"),
-    ("peer", "spec.peerIP", "::", "unspecified"),
-    ("peer", "spec.peerIP", "::1", "loopback"),
-    ("peer", "spec.peerIP", "ff02::1", "multicast"),
-    ("peer", "spec.peerIP", "fe80::1", "link-local"),
-    ("peer", "spec.peerIP", "fe80::1%eth0", "zone"),
-    ("peer", "spec.peerIP", "::ffff:10.0.0.1", "write 10.0.0.1"),
-    ("peer", "spec.peerIP", 167772161, "must be an IP address"),
-    ("group", "spec.floatingIPs", ["10.0.1.100", "127.0.0.1"], "loopback"),
-    ("group", "spec.floatingIPs", "10.0.1.100", "must be a list, not a string"),
-    ("group", "spec.floatingIPs", None, "is missing"),
-    # other numbers
-    ("peer", "spec.sessions", 0, "must be 1 to"),
-    ("peer", "spec.sessions", "2", "no quotes"),
-    ("peer", "spec.sessions", True, "must be a whole number"),
-    ("peer", "spec.sessions", 1.5, "must be a whole number"),
-    ("peer", "spec.med", 4294967296, "must be 0 to 4294967295"),
-    ("peer", "spec.localPref", -1, "must be 0 to 4294967295"),
-    ("peer", "spec.prefixLimit", 0, "must be 1 to"),
-    # booleans
-    ("peer", "spec.ebgpMultihop", "true", "must be true or false, not a string"),
-    ("peer", "spec.ebgpMultihop", 1, "must be true or false"),
-    ("mode", "spec.enableBGPIPv4", "yes", "must be true or false"),
-    ("cluster", "spec.clusterNetwork.flatIPv4", "true", "must be true or false"),
-    ("cluster", "spec.clusterNetwork.services.cidrBlocks", ["10.96.0.1/12"], "the range is 10.96.0.0/12"),
-    # timers
-    ("peer", "spec.timers.holdTimeSeconds", 0, "no keepalives"),
-    ("peer", "spec.timers.holdTimeSeconds", 2, "must be 3 to 65535"),
-    ("peer", "spec.timers.holdTimeSeconds", 65536, "must be 0 to 65535"),
-    ("peer", "spec.timers.keepAliveTimeSeconds", 11, "at most a third of the hold time of 30 s, which is 10"),
-    ("peer", "spec.timers.keepAliveTimeSeconds", 0, "must be 1 to"),
-    ("peer", "spec.timers.connectRetryTimeSeconds", 0, "must be 1 to"),
-    ("peer", "spec.gracefulRestart.restartTimeSeconds", 4096, "must be 1 to 4095"),
-    ("peer", "spec.gracefulRestart.restartTimeSeconds", 0, "must be 1 to 4095"),
-    ("peer", "spec.gracefulRestart.restartTimeSeconds", 10, "must exceed the worst take-over of"),
-    ("peer", "spec.gracefulRestart.deferralTimeSeconds", 60, "less than the restart time of 60 s"),
-    ("peer", "spec.gracefulRestart.deferralTimeSeconds", 0, "must be 1 to"),
-    # communities
-    ("peer", "spec.communities", ["65536:1"], "use largeCommunities"),
-    ("peer", "spec.communities", ["65000"], "write ASN:value"),
-    ("peer", "spec.communities", ["no_export"], "did you mean no-export?"),
-    ("peer", "spec.communities", ["01:1"], "write ASN:value"),
-    ("peer", "spec.communities", [65000], "put it in quotes"),
-    ("peer", "spec.communities", ["1:2", "1:2"], "is there twice"),
-    ("peer", "spec.largeCommunities", ["1:2"], "write ASN:value:value"),
-    ("peer", "spec.largeCommunities", ["1:2:4294967296"], "write ASN:value:value"),
-    ("peer", "spec.passwordSecretRef.name", "Not A Name", "is no object name"),
-    ("peer", "spec.passwordSecretRef", {}, "is missing"),
-    ("peer", "spec", None, "is missing"),
-    ("peer", "spec", [], "must be an object, not a list"),
-    # ranges
-    ("config", "spec.ipv4.cidr", "222.2.0.1/16", "the range is 222.2.0.0/16"),
-    ("config", "spec.ipv4.cidr", "222.2.0.0", "has no prefix length"),
-    ("config", "spec.ipv4.cidr", "222.2.0.0/255.255.0.0", "plain prefix length"),
-    ("config", "spec.ipv4.cidr", "222.2.0.0/016", "plain prefix length"),
-    ("config", "spec.ipv4.cidr", "222.2.0.0/33", "above 32"),
-    ("config", "spec.ipv4.cidr", "222.2.0.0 /16", "has a blank"),
-    ("config", "spec.ipv4.cidr", "/16", "is no range"),
-    ("config", "spec.ipv4.cidr", "2222:3::/112", "belongs under ipv6"),
-    ("config", "spec.ipv6.cidr", "222.2.0.0/16", "belongs under ipv4"),
-    ("config", "spec.ipv4.cidr", "224.0.0.0/8", "multicast"),
-    ("config", "spec.ipv4.cidr", "127.0.0.0/16", "loopback"),
-    ("config", "spec.ipv4.cidr", "0.0.0.0/0", "unicast"),
-    ("config", "spec.ipv6.cidr", "fe80::/64", "link-local"),
-    ("config", "spec.ipv6.cidr", "::/0", "unicast"),
-    ("config", "spec.ipv4.perNodeMaskSize", 15, "must be 16 (the mask of 222.2.0.0/16) to 32"),
-    ("config", "spec.ipv4.perNodeMaskSize", 33, "must be 16"),
-    ("config", "spec.ipv4.perNodeMaskSize", "24", "no quotes"),
-    ("config", "spec.ipv6.perNodeMaskSize", 111, "must be 112"),
-    ("config", "spec.ipv6.perNodeMaskSize", 129, "must be 0 to 128"),
-    ("config", "spec.ipv6.perNodeMaskSize", 121, "120 goes with the IPv4 mask 24"),
-    ("config", "spec.nodeSelector.matchLabels", {"pool": 3}, "put it in quotes"),
-    ("config", "spec.nodeSelector.matchExpressions", [{"key": "a", "operator": "in"}], "did you mean In?"),
-    ("config", "spec.nodeSelector.matchExpressions", [{"key": "a", "operator": "In"}], "needs at least one value"),
-    ("config", "spec.nodeSelector.matchExpressions", [{"key": "a", "operator": "Exists", "values": ["x"]}], "no value"),
-    ("mode", "spec.peerSelector", {"flatip-peer": True}, "put it in quotes"),
-    ("mode", "spec.peerSelector", {"matchLabels": {"a": "b"}}, "must be a string, not an object"),
-    ("mode", "spec.peerSelector", [], "not a list"),
-    ("mode", "spec.peerSelector", {"a b": "x"}, "is no key"),
-    ("node", "spec.podCIDRs", ["222.2.0.1/24"], "the range is 222.2.0.0/24"),
-    ("node", "spec.podCIDR", "222.2.1.0/24", "must be the first of podCIDRs"),
-    ("node", "status.addresses", [{"type": "InternalIP", "address": "10.0.1.1/24"}], "has a mask"),
-    ("node", "status.addresses", [{"type": "InternalIP"}], "is missing"),
-    ("node", "status", [], "must be an object"),
-    ("route", "spec.nextHop", "2001:db8::1", "of the prefix's family"),
-    # metadata
-    ("peer", "metadata", None, "is missing"),
-    ("peer", "metadata", "x", "must be an object"),
-    ("peer", "metadata.name", None, "is missing"),
-    ("peer", "metadata.name", "", "is empty"),
-    ("peer", "metadata.name", "Peer", "is no object name"),
-    ("peer", "metadata.name", "-peer", "is no object name"),
-    ("peer", "metadata.name", "a..b", "is no object name"),
-    ("peer", "metadata.name", "a" * 254, "has 254 characters"),
-    ("peer", "metadata.name", 7, "put it in quotes"),
-    ("peer", "metadata.namespace", None, "is missing; it is the cluster namespace"),
-    ("peer", "metadata.namespace", "", "is missing"),
-    ("peer", "metadata.namespace", "a.b", "is no namespace name"),
-    ("peer", "metadata.namespace", "a" * 64, "has 64 characters"),
-    ("peer", "metadata.labels", {"flatip-peer": True}, "put it in quotes"),
-    ("peer", "metadata.labels", {"a": "b c"}, "is no label value"),
-    ("peer", "metadata.labels", {"a": "x" * 64}, "is no label value"),
-    ("peer", "metadata.labels", {"-a": "b"}, "is no key"),
-    ("peer", "metadata.labels", {"a/b/c": "d"}, "is no key"),
-    ("peer", "metadata.labels", {"UPPER.example/a": "d"}, "is no key"),
-    ("peer", "metadata.labels", ["a"], "not a list"),
-    ("peer", "metadata.annotations", {"a": 1}, "put it in quotes"),
-    ("peer", "metadata.annotations", {"a": "x" * 300_000}, "larger than 256 KiB"),
-    ("peer", "metadata.finalizers", ["a b"], "is no key"),
-    ("user-mode", "metadata.namespace", "kube-system", "must not be there"),
-    ("node", "metadata.namespace", "default", "must not be there"),
-    ("mode", "metadata.name", "other", "must be default"),
-    ("user-mode", "metadata.name", "other", "must be default"),
-    ("group", "metadata.name", "other", "must be default"),
-    # which kind
-    ("peer", "apiVersion", "networking.gke.io/v1beta1", "it is networking.gke.io/v1"),
-    ("mode", "apiVersion", "networking.gke.io/v1", "networking.gke.io/v1alpha1?"),
-    ("peer", "kind", "BgpPeer", "did you mean BGPPeer?"),
-    ("peer", "kind", "Deployment", "known kinds: Cluster"),
-    ("peer", "kind", None, "is missing; known kinds"),
-    ("peer", "apiVersion", None, "is missing; known kinds"),
-    ("peer", "apiVersion", 1, "must be a string"),
-    ("peer", "kind", ["BGPPeer"], "must be a string"),
-]
 
-
-@pytest.mark.parametrize(("name", "path", "value", "expected"), _BAD_FIELDS)
+@pytest.mark.parametrize(("name", "path", "value", "expected"), [*BAD_FIELDS, *BAD_PLACES])
 def test_a_bad_field_is_told_with_its_path_and_what_would_be_right(
     name: str, path: str, value: Any, expected: str
 ) -> None:
@@ -223,45 +70,7 @@ def test_a_bad_field_is_told_with_its_path_and_what_would_be_right(
     assert faults[0].document == 1
 
 
-_GOOD_FIELDS: list[tuple[str, str, Any]] = [
-    ("peer", "spec.peerASN", 4294967294),
-    ("peer", "spec.peerASN", 64512),
-    ("peer", "spec.peerIP", "2001:db8::1"),
-    ("peer", "spec.peerIP", "fd00::1"),
-    ("peer", "spec.peerIP", "192.0.2.1"),
-    ("peer", "spec.peerIP", "169.254.1.1"),
-    ("peer", "spec.timers", {"holdTimeSeconds": 9}),
-    ("peer", "spec.timers", {"holdTimeSeconds": 9, "keepAliveTimeSeconds": 3}),
-    ("peer", "spec.timers", {}),
-    ("peer", "spec.gracefulRestart", {"enabled": False, "restartTimeSeconds": 1}),
-    ("peer", "spec.gracefulRestart", {"restartTimeSeconds": 4095, "deferralTimeSeconds": 120}),
-    ("peer", "spec.communities", ["65000:10", "no-export", "0:0"]),
-    ("peer", "spec.largeCommunities", ["4294967295:0:1"]),
-    ("peer", "spec.med", 0),
-    ("peer", "spec.passwordSecretRef", {"name": "router-1"}),
-    ("peer", "metadata.namespace", "kube-system"),
-    ("peer", "metadata.name", "a.b-c.d"),
-    ("peer", "metadata.labels", {"example.com/a_b.c": "", "x": "Y_1"}),
-    ("peer", "metadata.resourceVersion", "17"),
-    ("peer", "status", {"sessions": "whatever a kubectl get -o yaml brought along"}),
-    ("group", "spec.floatingIPs", []),
-    ("mode", "spec.peerSelector", {"a": "b", "c": "d"}),
-    ("mode", "spec.enableBGPIPv6", None),
-    ("config", "spec.ipv6", None),
-    ("config", "spec.ipv4", None),
-    ("config", "spec.ipv6", {"cidr": "2001:db8::/104", "perNodeMaskSize": 120}),
-    ("config", "spec.nodeSelector", {"matchExpressions": [{"key": "a", "operator": "Exists"}]}),
-    ("cluster", "spec.nodeConfig", {"podDensity": {"maxPodsPerNode": 110}}),
-    ("cluster", "spec.clusterNetwork.bundledIngress", True),
-    ("cluster", "status", {"anything": 1}),
-    ("node", "spec.taints", [{"key": "a", "effect": "NoSchedule"}]),
-    ("node", "spec.podCIDRs", ["10.1.0.0/24", "10.2.0.0/24"]),
-    ("node", "spec.podCIDRs", None),
-    ("secret", "immutable", True),
-]
-
-
-@pytest.mark.parametrize(("name", "path", "value"), _GOOD_FIELDS)
+@pytest.mark.parametrize(("name", "path", "value"), [*GOOD_FIELDS, *GOOD_PLACES])
 def test_a_good_field_is_taken(name: str, path: str, value: Any) -> None:
     document = broken(name, path, value)
     if path == "spec.podCIDRs":
@@ -310,29 +119,12 @@ def test_no_floating_ip_twice_in_any_spelling(addresses: list[str], index: int) 
 # Unknown fields ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "path", "right"),
-    [
-        ("peer", "spec.peerAsn", "peerASN"),
-        ("peer", "spec.session", "sessions"),
-        ("peer", "spec.ebgpMultiHop", "ebgpMultihop"),
-        ("peer", "spec.timers.holdTime", "holdTimeSeconds"),
-        ("peer", "spec.gracefulRestart.restartTime", "restartTimeSeconds"),
-        ("peer", "spec.passwordSecretRef.nam", "name"),
-        ("peer", "metadata.label", "labels"),
-        ("peer", "metdata", "metadata"),
-        ("group", "spec.floatingIps", "floatingIPs"),
-        ("mode", "spec.enableBgpIpv4", "enableBGPIPv4"),
-        ("config", "spec.ipv4.perNodeMask", "perNodeMaskSize"),
-        ("config", "spec.nodeSelectors", "nodeSelector"),
-        ("config", "spec.nodeSelector.matchLabel", "matchLabels"),
-    ],
-)
+@pytest.mark.parametrize(("name", "path", "right"), UNKNOWN_FIELDS)
 def test_an_unknown_field_is_refused_at_any_depth_with_the_nearest_right_name(name: str, path: str, right: str) -> None:
     document = broken(name, path, "x")
     if path.endswith(".nam"):
         put(document, "spec.passwordSecretRef.name", "y")
-    faults = check(document)
+    faults = errors(check(document))
     assert [(fault.path, fault.problem) for fault in faults] == [(path, f"unknown field; did you mean {right}?")]
 
 

@@ -1,0 +1,116 @@
+"""What an API server admits, ``flatbgp validate`` accepts, and the reverse: the real server over the one table."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from resource_samples import SAMPLES, Document, broken, put, sample
+from resource_table import BAD_FIELDS, FIXED_FIELDS, GOOD_FIELDS, MUTABLE_FIELDS, UNKNOWN_FIELDS
+
+from flatbgp.resources import kinds
+from flatbgp.resources.changes import changes
+from flatbgp.resources.codec import decode
+from flatbgp.resources.crd import DEFINED
+from flatbgp.resources.faults import errors
+from flatbgp.resources.validate import check_files
+from support.definitions import collection, install
+from support.kubernetes import ApiError, ApiServer
+
+OURS = [name for name, document in SAMPLES.items() if document["apiVersion"].partition("/")[0].endswith(".gke.io")]
+"""The samples of the kinds that are defined by us; a Node or a Secret has Kubernetes' own rules."""
+
+
+@pytest.fixture(scope="module")
+def server(api_server: ApiServer) -> Iterator[ApiServer]:
+    api_server.create_namespace("cluster-bm")
+    api_server.create_namespace("b")
+    install(api_server)
+    yield api_server
+    api_server.clear(DEFINED)
+
+
+def admit(server: ApiServer, document: Document) -> str:
+    """Return why the server would refuse to create an object; empty if it would not."""
+    kind = kinds.of(document["apiVersion"], document["kind"])
+    assert kind is not None
+    metadata = document.get("metadata")
+    namespace = metadata.get("namespace", "") if isinstance(metadata, dict) else "cluster-bm"
+    query = "?dryRun=All&fieldValidation=Strict"
+    try:
+        server.request("POST", collection(kind, namespace if kind.namespaced else "") + query, document)
+    except ApiError as error:
+        return str(error)
+    return ""
+
+
+def validated(document: Document) -> tuple[str, ...]:
+    return tuple(str(fault) for fault in errors(check_files([("f", json.dumps(document).encode())]).faults))
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_s72_every_sample_is_admitted(server: ApiServer, name: str) -> None:
+    assert admit(server, sample(name)) == ""
+
+
+@pytest.mark.parametrize(("name", "path", "value"), [row for row in GOOD_FIELDS if row[0] in OURS])
+def test_s72_what_validate_accepts_is_admitted(server: ApiServer, name: str, path: str, value: Any) -> None:
+    document = broken(name, path, value)
+    assert validated(document) == ()
+    assert admit(server, document) == ""
+
+
+@pytest.mark.parametrize(("name", "path", "value"), [row[:3] for row in BAD_FIELDS if row[0] in OURS])
+def test_s72_what_validate_refuses_is_not_admitted(server: ApiServer, name: str, path: str, value: Any) -> None:
+    document = broken(name, path, value)
+    assert validated(document)
+    assert admit(server, document), "admitted, though validate refuses it"
+
+
+@pytest.mark.parametrize(("name", "path", "right"), [row for row in UNKNOWN_FIELDS if row[0] in OURS])
+def test_s72_an_unknown_field_is_not_admitted(server: ApiServer, name: str, path: str, right: str) -> None:
+    document = broken(name, path, "x")
+    assert any(f"did you mean {right}?" in fault for fault in validated(document))
+    assert "unknown field" in admit(server, document)
+
+
+def existing(server: ApiServer, name: str) -> tuple[str, Document]:
+    """Make a sample and return its path and what is there now."""
+    document = sample(name)
+    kind = kinds.of(document["apiVersion"], document["kind"])
+    assert kind is not None
+    place = collection(kind, document["metadata"].get("namespace", ""))
+    path = f"{place}/{document['metadata']['name']}"
+    server.clear([kind])
+    return path, server.request("POST", place, document)
+
+
+def change(server: ApiServer, name: str, path: str, value: Any) -> tuple[str, Document, Document]:
+    """Return what the server says of a change (nothing if it takes it), and the object before and after."""
+    place, before = existing(server, name)
+    after = put(json.loads(json.dumps(before)), path, value)
+    if path.endswith("ipv4.perNodeMaskSize") and "ipv6" in after["spec"]:
+        put(after, "spec.ipv6.perNodeMaskSize", value + 96)
+    try:
+        server.request("PUT", f"{place}?dryRun=All&fieldValidation=Strict", after)
+    except ApiError as error:
+        return str(error), before, after
+    return "", before, after
+
+
+@pytest.mark.parametrize(("name", "path", "value", "where"), [row for row in FIXED_FIELDS if row[0] in OURS])
+def test_s70_what_was_fixed_at_creation_is_kept(
+    server: ApiServer, name: str, path: str, value: Any, where: str
+) -> None:
+    refusal, before, after = change(server, name, path, value)
+    kind = kinds.of(before["apiVersion"], before["kind"])
+    assert kind is not None
+    assert changes(decode(kind, before), decode(kind, after))
+    assert where in refusal
+    assert "never changes" in refusal
+
+
+@pytest.mark.parametrize(("name", "path", "value"), [row for row in MUTABLE_FIELDS if row[0] in OURS])
+def test_what_may_change_is_admitted(server: ApiServer, name: str, path: str, value: Any) -> None:
+    refusal, _, _ = change(server, name, path, value)
+    assert refusal == ""
