@@ -20,7 +20,14 @@ class StoreError(Exception):
 
 
 class Unreachable(StoreError):
-    """The store does not answer: whether a write took place is unknown."""
+    """The store does not answer: whether a write took place is unknown.
+
+    ``retry_after`` is for how many seconds the store asks to be left alone (Retry-After of HTTP 429 and 503).
+    """
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class WrongStore(Unreachable):

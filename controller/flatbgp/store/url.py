@@ -17,7 +17,9 @@ def open_store(url: str) -> Store:
     """Return the store that ``url`` names. Nothing is opened yet: the first call does that, and raises if it cannot.
 
     ``sqlite:PATH`` is the embedded store, in a file that is made by the first write; ``sqlite::memory:`` one that ends
-    with the process. A relative path counts from the working directory at this moment.
+    with the process. ``kubernetes:`` is the cluster that kubectl would use here, or the one that this process is a pod
+    of; ``kubernetes:?kubeconfig=PATH&context=NAME`` a given one. A relative path counts from the working directory at
+    this moment.
     """
     scheme, colon, rest = url.partition(":")
     if not colon:
@@ -28,9 +30,10 @@ def open_store(url: str) -> Store:
 
             return SqliteStore(None if rest == _MEMORY else _path(rest))
         case "kubernetes":
-            raise BadStoreURL(
-                "this version has no Kubernetes store yet, only the embedded one: name a file with sqlite:PATH"
-            )
+            from flatbgp.store.kubernetes.access import location  # noqa: PLC0415 - the same
+            from flatbgp.store.kubernetes.store import KubernetesStore  # noqa: PLC0415
+
+            return KubernetesStore(location(rest))
         case _:
             raise BadStoreURL(f"{url!r}: there is no kind of store called {scheme!r}; {_FORMS}")
 

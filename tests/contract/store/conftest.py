@@ -1,6 +1,7 @@
 """The stores that the contract suite runs against.
 
-A new store joins by one more :class:`~storedocs.Backend`; the tests do not change.
+A new store joins by one more :class:`~storedocs.Backend`; the tests do not change. One on a server takes its objects
+away after each test.
 """
 
 import shutil
@@ -11,7 +12,19 @@ from pathlib import Path
 import pytest
 from storedocs import Backend
 
+from flatbgp.resources.kinds import ALL
 from flatbgp.store.protocol import Store
+from support.kubernetes import ApiServer
+
+ONLY_EMBEDDED = ("test_an_applied_node_brings_its_status_and_keeps_its_pod_cidrs[kubernetes]",)
+"""On Kubernetes a Node's status is the kubelet's, so there is nothing to test."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    out = [item for item in items if item.name in ONLY_EMBEDDED]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
 
 
 @pytest.fixture
@@ -21,10 +34,29 @@ def directory() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-@pytest.fixture(params=["sqlite-file", "sqlite-memory"])
+@pytest.fixture(scope="session")
+def cluster(api_server: ApiServer) -> ApiServer:
+    """The API server with the chart's definitions."""
+    api_server.install_definitions()
+    return api_server
+
+
+@pytest.fixture
+def kubernetes_url(cluster: ApiServer) -> Iterator[str]:
+    """The store on the API server; what is put there goes at the end."""
+    yield cluster.url()
+    cluster.clear(ALL)
+
+
+@pytest.fixture(params=["sqlite-file", "sqlite-memory", "kubernetes"])
 async def backend(request: pytest.FixtureRequest, directory: Path) -> AsyncIterator[Backend]:
-    urls = {"sqlite-file": f"sqlite:{directory}/store.db", "sqlite-memory": "sqlite::memory:"}
-    backend = Backend(urls[request.param])
+    match request.param:
+        case "sqlite-file":
+            backend = Backend(f"sqlite:{directory}/store.db")
+        case "sqlite-memory":
+            backend = Backend("sqlite::memory:")
+        case _:
+            backend = Backend(request.getfixturevalue("kubernetes_url"), embedded=False)
     yield backend
     await backend.close()
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from flatbgp.lab.commands import LabError
 from flatbgp.lab.processes import Process, start
 from flatbgp.lab.waiting import wait_until
@@ -31,6 +33,8 @@ NAMESPACE: Final = "flatbgp-system"
 
 ADDRESS: Final = "127.0.0.1"
 
+DEFINITIONS: Final = Path(__file__).parents[3] / "charts" / "flatbgp" / "files"
+
 START_SECONDS: Final = 60.0
 """How long a server may take until it is ready; 3 s on an idle machine."""
 
@@ -38,6 +42,13 @@ REQUEST_SECONDS: Final = 30.0
 
 _IDENTITY_LABEL: Final = "apiserver.kubernetes.io/identity"
 """Marks the Lease by which each API server says that it runs."""
+
+
+_PLURALS: Final = {
+    "CustomResourceDefinition": "customresourcedefinitions",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,8 @@ NOBODY: Final = User("nobody", ("system:authenticated",))
 CONTROLLER: Final = service_account("flatbgp-controller")
 SPEAKER: Final = service_account("flatbgp-speaker")
 MIRROR: Final = service_account("flatbgp-admin")
-USERS: Final = (ADMIN, NOBODY, CONTROLLER, SPEAKER, MIRROR)
+ADMIN_READER: Final = service_account("flatbgp-admin-reader")
+USERS: Final = (ADMIN, NOBODY, CONTROLLER, SPEAKER, MIRROR, ADMIN_READER)
 
 
 class ApiError(LabError):
@@ -207,6 +219,19 @@ class ApiServer:
             raise refusal(f"{method} {path}: {answer.status}: {text}")
         return json.loads(text) if text.startswith(("{", "[")) else text
 
+    def merge(self, path: str, patch: Mapping[str, Any], *, user: User = ADMIN) -> Any:
+        """Change an object by a JSON merge patch."""
+        return self.request("PATCH", path, patch, user=user, content_type="application/merge-patch+json")
+
+    def serves(self, kind: Kind[Any, Any]) -> bool:
+        """Return whether the server has a kind of object."""
+        prefix = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+        try:
+            resources = self.request("GET", prefix)["resources"]
+        except NotThere:
+            return False
+        return any(each["name"] == kind.plural for each in resources)
+
     def create_namespace(self, name: str = NAMESPACE) -> None:
         """Make a namespace, if it is not there."""
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
@@ -224,10 +249,28 @@ class ApiServer:
                 scope = f"{prefix}/namespaces/{meta['namespace']}" if kind.namespaced else prefix
                 path = f"{scope}/{kind.plural}/{meta['name']}"
                 if meta.get("finalizers"):
-                    patch = {"metadata": {"finalizers": None}}
-                    self.request("PATCH", path, patch, content_type="application/merge-patch+json")
+                    self.merge(path, {"metadata": {"finalizers": None}})
                 with suppress(NotThere):
                     self.request("DELETE", path)
+
+    def install_definitions(self) -> None:
+        """Create the chart's CustomResourceDefinitions and admission policies, and return when they are served."""
+        for path in sorted((*DEFINITIONS.glob("crds/*/*.yaml"), *DEFINITIONS.glob("policies/*.yaml"))):
+            for document in yaml.safe_load_all(path.read_text()):
+                group, plural = document["apiVersion"], _PLURALS[document["kind"]]
+                with suppress(AlreadyThere):
+                    self.request("POST", f"/apis/{group}/{plural}", document)
+        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+        def served() -> bool:
+            for item in self.request("GET", path)["items"]:
+                for version in item["spec"]["versions"]:
+                    self.request(
+                        "GET", f"/apis/{item['spec']['group']}/{version['name']}/{item['spec']['names']['plural']}"
+                    )
+            return True
+
+        wait_until("the CustomResourceDefinitions to be served", served, deadline=START_SECONDS)
 
     def compact(self) -> None:
         """Let etcd forget all but the present state, as it does by itself every 5 minutes."""

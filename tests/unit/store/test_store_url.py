@@ -21,8 +21,11 @@ from flatbgp.store.url import open_store
         ("sqlite:/tmp/", "names no file"),
         ("sqlite://host/file", "names a host"),
         ("sqlite:a\0b", "names no file"),
-        ("kubernetes:", "no Kubernetes store yet"),
-        ("kubernetes:?context=x", "no Kubernetes store yet"),
+        ("kubernetes:/etc/kubeconfig", "names no store"),
+        ("kubernetes:?file=x", "names no store"),
+        ("kubernetes:?kubeconfig=", "names no store"),
+        ("kubernetes:?context=a&context=b", "names no store"),
+        ("kubernetes:?x", "names no store"),
     ],
 )
 def test_a_url_that_names_no_store_says_what_one_looks_like(url: str, said: str) -> None:

@@ -1,8 +1,7 @@
 """From rows to resources and changes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from flatbgp.resources.codec import decode
 from flatbgp.resources.kind import Kind, S, T
@@ -10,35 +9,7 @@ from flatbgp.resources.resource import Resource
 from flatbgp.store import documents
 from flatbgp.store.protocol import Change, ChangeType, Expired
 from flatbgp.store.sqlite.tables import Event, from_json
-
-
-class StoredDocument(Mapping[str, Any]):
-    """An object's JSON form, kept as bytes and decoded when it is looked into.
-
-    Few objects ever are, and for thousands of them the bytes take a fifth of the memory and nothing of the garbage
-    collector's time. Take ``dict(document)`` to look more than once.
-    """
-
-    __slots__ = ("_raw",)
-
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-
-    def __getitem__(self, name: str) -> Any:
-        return from_json(self._raw)[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(from_json(self._raw))
-
-    def __len__(self) -> int:
-        return len(from_json(self._raw))
-
-    def items(self) -> Any:
-        """Return the pairs, decoded once for all of them."""
-        return from_json(self._raw).items()
-
-    def __repr__(self) -> str:
-        return "StoredDocument(...)"  # it may be a Secret
+from flatbgp.store.stored import StoredDocument
 
 
 def resource(kind: Kind[S, T], raw: bytes) -> Resource[S, T]:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -91,15 +91,13 @@ class Editor:
             self._store(kind, key, None, new, encoded)
             return Verb.CREATED
         if documents.is_terminating(old):
-            held = ", ".join(documents.finalizers_of(old))
-            problem = f"is being deleted, and held by {held}; apply it again when it is gone"
-            faults.append(_placed(Fault(problem, subject=_named(kind, key)), manifest))
+            faults.append(rules.placed(rules.held_fault(kind, key, old), manifest))
             return Verb.UNCHANGED
         if new == old:
             if encoded != row.marks:
                 tables.set_marks(self.connection, kind.full_name, key, encoded)
             return Verb.UNCHANGED
-        faults.extend(_placed(fault, manifest) for fault in rules.faults_of_change(kind, key, old, new))
+        faults.extend(rules.placed(fault, manifest) for fault in rules.faults_of_change(kind, key, old, new))
         self._store(kind, key, old, new, encoded)
         return Verb.CONFIGURED
 
@@ -141,10 +139,6 @@ def _marks(stored: bytes | None) -> Marks:
         return Marks()
     names = from_json(stored)
     return Marks(frozenset(names["labels"]), frozenset(names["annotations"]))
-
-
-def _placed(fault: Fault, manifest: Manifest) -> Fault:
-    return replace(fault, source=manifest.source, document=manifest.index)
 
 
 def _named(kind: AnyKind, key: Key) -> str:

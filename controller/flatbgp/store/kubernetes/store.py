@@ -1,0 +1,139 @@
+"""The Store protocol on a Kubernetes API server."""
+
+import random as randomness
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+
+from flatbgp.resources.kind import Kind, S, T
+from flatbgp.resources.manifest import Manifest
+from flatbgp.resources.mergepatch import merged
+from flatbgp.resources.meta import Key
+from flatbgp.resources.resource import Resource
+from flatbgp.store import documents, rules
+from flatbgp.store.kubernetes import applying, errors, objects, paths, watching
+from flatbgp.store.kubernetes.access import Location
+from flatbgp.store.kubernetes.errors import About
+from flatbgp.store.kubernetes.listing import read_all
+from flatbgp.store.kubernetes.transport import Request, Transport
+from flatbgp.store.protocol import Applied, Change, Expired, Listing, NotFound, Refused
+
+
+class KubernetesStore:
+    """Objects on an API server. ``random`` returns numbers from 0 to 1."""
+
+    def __init__(self, place: Location, *, random: Callable[[], float] = randomness.random) -> None:
+        self._transport = Transport(place)
+        self._random = random
+
+    async def identity(self) -> str:
+        """Return the uid of the namespace kube-system."""
+        return await self._transport.identity()
+
+    async def get(self, kind: Kind[S, T], name: str, namespace: str = "") -> Resource[S, T] | None:
+        """Return one object, or ``None``."""
+        namespace = _scope(kind, namespace) or ""
+        try:
+            body = await self._send(paths.get(kind, namespace, name), About("get", kind, namespace, name))
+        except NotFound:
+            return None
+        return objects.resource(kind, body)
+
+    async def list(
+        self, kind: Kind[S, T], namespace: str | None = None, selector: Mapping[str, str] | None = None
+    ) -> Listing[S, T]:
+        """Return the objects of a kind at one moment, page by page."""
+        return await read_all(self._transport, kind, _scope(kind, namespace), selector)
+
+    async def watch(
+        self,
+        kind: Kind[S, T],
+        since: str,
+        namespace: str | None = None,
+        selector: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[Sequence[Change[S, T]], None]:
+        """Yield what changed after ``since``, as soon as it does; go on where the server ends a watch in order."""
+        if not since.isdecimal():
+            raise Expired(f"{since[:40]!r} is no version of {kind.full_name} here; list again")
+        what = watching.Watched(kind, _scope(kind, namespace), selector)
+        cursor, begun = since, False
+        while True:
+            seconds = watching.LEAST_SECONDS + self._random() * (watching.MOST_SECONDS - watching.LEAST_SECONDS)
+            async with aclosing(watching.follow(self._transport, what, cursor, round(seconds))) as following:
+                async for batch in following:
+                    cursor = batch[-1].version if batch else cursor
+                    if batch or not begun:
+                        begun = True
+                        yield batch
+
+    async def apply(self, manifests: Sequence[Manifest]) -> Sequence[Applied]:
+        """Create or update the objects: all are tried before the first is written."""
+        return await applying.apply(self._send, manifests)
+
+    async def preview(self, manifests: Sequence[Manifest]) -> Sequence[Resource[Any, Any]]:
+        """Return the objects as ``apply`` would leave them, by the server's own dry run."""
+        found = await applying.preview(self._send, manifests)
+        return [objects.of_document(each.kind, shown) for each, shown in zip(manifests, found, strict=True)]
+
+    async def create(self, kind: Kind[S, T], document: Mapping[str, Any]) -> Resource[S, T]:
+        """Create one object."""
+        key, made = documents.key_of(kind, document), objects.new(kind, document)
+        try:
+            body = await self._send(
+                paths.create(kind, key.namespace, made), About("create", kind, key.namespace, key.name)
+            )
+        except Refused:
+            rules.refuse(rules.faults_of_new(made))  # the same in our words
+            raise
+        return objects.resource(kind, body)
+
+    async def patch(
+        self,
+        kind: Kind[S, T],
+        name: str,
+        namespace: str,
+        patch: Mapping[str, Any],
+        *,
+        version: str | None = None,
+        subresource: str = "",
+    ) -> Resource[S, T]:
+        """Change one object by a merge patch."""
+        namespace = _scope(kind, namespace) or ""
+        request = paths.patch(kind, namespace, name, patch, version=version, subresource=subresource)
+        try:
+            body = await self._send(request, About("patch", kind, namespace, name, subresource))
+        except Refused:
+            if not subresource:
+                await self._explain(kind, Key(namespace, name), patch)
+            raise
+        return objects.resource(kind, body)
+
+    async def delete(self, kind: Kind[S, T], name: str, namespace: str = "", *, version: str | None = None) -> bool:
+        """Delete one object; ``False`` while finalizers hold it."""
+        namespace = _scope(kind, namespace) or ""
+        request = paths.delete(kind, namespace, name, version)
+        body = await self._send(request, About("delete", kind, namespace, name))
+        # The answer is a Status when the object is gone, and the object when it is held.
+        return not documents.finalizers_of(msgspec.json.decode(body))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.close()
+
+    async def _send(self, request: Request, about: About) -> bytes:
+        answer = await self._transport.call(request)
+        errors.check(answer, about, self._transport.where)
+        return answer.body
+
+    async def _explain(self, kind: Kind[Any, Any], key: Key, patch: Mapping[str, Any]) -> None:
+        """Raise a refusal in our words, if our rules have a word for it: with the value that stands there."""
+        body = await self._send(paths.get(kind, key.namespace, key.name), About("get", kind, key.namespace, key.name))
+        old = objects.document(kind, body)
+        rules.refuse(rules.faults_of_change(kind, key, old, merged(old, patch)))
+
+
+def _scope(kind: Kind[Any, Any], namespace: str | None) -> str | None:
+    """Return the namespace to look in: ``None`` for all, and for kinds that have none."""
+    return namespace if kind.namespaced else None
