@@ -169,6 +169,9 @@ def _map(shape: MapShape, doc: str, *, checked: bool) -> Schema:
     values: Schema = {"type": "string"}
     if checked:
         _bound(schema, shape.length, "Properties")
+        # An API server drops a pair without a value unless it may be null, and a selector would then select more.
+        values["nullable"] = True
+        _add(schema, _asked("self.all(key, dyn(self[key]) != null)", "each key must have a text as its value"))
         for rule in shape.keys:
             _add(schema, _asked(f"self.all(key, {_about('key', rule.cel)})", f"each key must be {rule.text}"))
         values["maxLength"] = _MAP_VALUE_LIMIT

@@ -77,9 +77,8 @@ def check_metadata(kind: Kind[Any, Any], document: Mapping[str, Any], faults: Fa
 
 
 def _further(kind: Kind[Any, Any], given: Mapping[str, Any]) -> Iterator[Fault]:
-    if kind.strict:
-        known = _NAMES | _SET_BY_STORES
-        yield from (unknown_field(name, sorted(_NAMES)) for name in given if name not in known)
+    known = _NAMES | _SET_BY_STORES  # the same for every kind, also for those that keep fields elsewhere
+    yield from (unknown_field(name, sorted(_NAMES)) for name in given if name not in known)
     namespace = given.get("namespace")
     if kind.home and namespace and namespace != kind.home:
         yield Fault(f"must be {kind.home}: a {kind.name} elsewhere is never read", "namespace", shown(namespace))
