@@ -59,7 +59,7 @@ class ControllerCaches:
         self._leases = start(LEASE, NAMESPACE)
         self._sessions = start(BGP_SESSION, USER_NAMESPACE)
         self._secrets = start(SECRET, self.secret_namespace)
-        self._clusters = start(CLUSTER)
+        self._clusters = start(CLUSTER, optional=True)  # a kind of the admin cluster, which may be another one
         self._modes = start(FLAT_IP_MODE)
         self._groups = start(NETWORK_GATEWAY_GROUP, USER_NAMESPACE)
         self._peers = start(BGP_PEER, USER_NAMESPACE)

@@ -16,11 +16,14 @@ import structlog
 from flatbgp.resources.kind import Kind, S, T
 from flatbgp.resources.meta import Key
 from flatbgp.resources.resource import Resource
-from flatbgp.store.protocol import Change, ChangeType, Expired, Store, StoreError
+from flatbgp.store.protocol import Change, ChangeType, Expired, NotServed, Store, StoreError, Unreachable
 
 FIRST_RETRY_SECONDS: Final = 0.2
 LAST_RETRY_SECONDS: Final = 5.0
 """The waits between tries grow from the first to the last; each is cut by up to half at random."""
+
+NOT_SERVED_SECONDS: Final = 60.0
+"""How often to look whether a kind that the store does not have has come."""
 
 HEALTHY_SECONDS: Final = 10.0
 """A watch that lasted this long was a good one: the next wait is the first again."""
@@ -67,7 +70,8 @@ class Cache(Generic[S, T]):
     """The objects of one kind, of one namespace or all, with some labels or any.
 
     ``clock`` is the caller's monotonic clock, ``random`` returns numbers from 0 to 1. Without ``following`` they are
-    listed once and kept as they were, until :meth:`follow` is called.
+    listed once and kept as they were, until :meth:`follow` is called. An ``optional`` kind has no objects where the
+    store does not know it.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Cache(Generic[S, T]):
         namespace: str | None = None,
         selector: Mapping[str, str] | None = None,
         following: bool = True,
+        optional: bool = False,
     ) -> None:
         self.kind = kind
         self._store = store
@@ -90,6 +95,7 @@ class Cache(Generic[S, T]):
         self._namespace = namespace
         self._selector = selector
         self._objects: dict[Key, Resource[S, T]] = {}
+        self._optional = optional
         self._lent = False
         self._version = ""
         self._subscribers: list[Callable[[Sequence[Delta[S, T]]], None]] = []
@@ -131,18 +137,27 @@ class Cache(Generic[S, T]):
         pause = FIRST_RETRY_SECONDS
         try:
             while True:
-                begun = self._clock()
+                begun, rest = self._clock(), 0.0
                 try:
                     await self._follow()
                 except Expired:
                     self._version = (
                         ""  # so that it lists again; a wait comes first, for a store that says so every time
                     )
+                except NotServed as error:
+                    if self._optional:
+                        await self._replace({}, "")
+                        await asyncio.sleep(NOT_SERVED_SECONDS)
+                        continue
+                    self._lose(error)
                 except StoreError as error:
                     self._lose(error)
+                    rest = error.retry_after if isinstance(error, Unreachable) else 0.0
                 if self._clock() - begun > HEALTHY_SECONDS:
                     pause = FIRST_RETRY_SECONDS
-                await asyncio.sleep(pause * (1 + self._random()) / 2)
+                # What the store asks for is the least; a part more, so that not all come back at once.
+                share = (1 + self._random()) / 2
+                await asyncio.sleep(max(pause * share, rest * (0.5 + share)))
                 pause = min(2 * pause, LAST_RETRY_SECONDS)
         finally:
             self._link.back(self)
@@ -161,10 +176,14 @@ class Cache(Generic[S, T]):
 
     async def _list(self) -> None:
         listing = await self._store.list(self.kind, self._namespace, self._selector)
-        old, new = self._objects, {resource.key: resource for resource in listing.items}
+        await self._replace({resource.key: resource for resource in listing.items}, listing.version)
+
+    async def _replace(self, new: dict[Key, Resource[S, T]], version: str) -> None:
+        """Take all objects as they are at a version."""
+        old = self._objects
         deltas = [Delta(key, resource, None) for key, resource in old.items() if key not in new]
         deltas += [Delta(key, old.get(key), now) for key, now in new.items() if not _same(old.get(key), now)]
-        self._objects, self._lent, self._version = new, False, listing.version
+        self._objects, self._lent, self._version = new, False, version
         changed = bool(deltas) or not self.synced
         self._listed.set()
         if self._regain() or changed:
@@ -255,6 +274,7 @@ class CacheSet:
         selector: Mapping[str, str] | None = None,
         *,
         following: bool = True,
+        optional: bool = False,
     ) -> Cache[S, T]:
         """Start a cache and return it."""
         cache = Cache(
@@ -266,6 +286,7 @@ class CacheSet:
             namespace=namespace,
             selector=selector,
             following=following,
+            optional=optional,
         )
         cache.subscribe(lambda _: self._changed())
         self._running[cache] = self._group.create_task(cache.run(), name=f"cache of {kind.full_name}")

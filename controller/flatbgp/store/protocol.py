@@ -58,6 +58,10 @@ class Refused(StoreError):
         self.faults = faults
 
 
+class NotServed(StoreError):
+    """The store has no such kind of object: its CustomResourceDefinition is not installed there."""
+
+
 class Expired(StoreError):
     """The version to watch from is too old: list again (HTTP 410)."""
 

@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from flatbgp.lab.commands import LabError
 from flatbgp.lab.processes import Process, start
 from flatbgp.lab.waiting import wait_until
@@ -33,8 +31,6 @@ NAMESPACE: Final = "flatbgp-system"
 
 ADDRESS: Final = "127.0.0.1"
 
-DEFINITIONS: Final = Path(__file__).parents[3] / "charts" / "flatbgp" / "files"
-
 START_SECONDS: Final = 60.0
 """How long a server may take until it is ready; 3 s on an idle machine."""
 
@@ -42,13 +38,6 @@ REQUEST_SECONDS: Final = 30.0
 
 _IDENTITY_LABEL: Final = "apiserver.kubernetes.io/identity"
 """Marks the Lease by which each API server says that it runs."""
-
-
-_PLURALS: Final = {
-    "CustomResourceDefinition": "customresourcedefinitions",
-    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
-    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +190,10 @@ class ApiServer:
         within: float = REQUEST_SECONDS,
     ) -> Any:
         """Send one request as a user, without any of flatbgp's code; :class:`ApiError` when it is refused."""
-        if not self.certificate.exists():
-            raise LabError("kube-apiserver has not made its certificate yet")
-        trust = ssl.create_default_context(cafile=str(self.certificate))
+        try:
+            trust = ssl.create_default_context(cafile=str(self.certificate))
+        except OSError as error:  # it is not there, or not whole
+            raise LabError("kube-apiserver has not made its certificate yet") from error
         connection = http.client.HTTPSConnection(ADDRESS, self.port, timeout=within, context=trust)
         headers = {"Authorization": f"Bearer {self._tokens[user]}", "Content-Type": content_type}
         try:
@@ -252,25 +242,6 @@ class ApiServer:
                     self.merge(path, {"metadata": {"finalizers": None}})
                 with suppress(NotThere):
                     self.request("DELETE", path)
-
-    def install_definitions(self) -> None:
-        """Create the chart's CustomResourceDefinitions and admission policies, and return when they are served."""
-        for path in sorted((*DEFINITIONS.glob("crds/*/*.yaml"), *DEFINITIONS.glob("policies/*.yaml"))):
-            for document in yaml.safe_load_all(path.read_text()):
-                group, plural = document["apiVersion"], _PLURALS[document["kind"]]
-                with suppress(AlreadyThere):
-                    self.request("POST", f"/apis/{group}/{plural}", document)
-        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-
-        def served() -> bool:
-            for item in self.request("GET", path)["items"]:
-                for version in item["spec"]["versions"]:
-                    self.request(
-                        "GET", f"/apis/{item['spec']['group']}/{version['name']}/{item['spec']['names']['plural']}"
-                    )
-            return True
-
-        wait_until("the CustomResourceDefinitions to be served", served, deadline=START_SECONDS)
 
     def compact(self) -> None:
         """Let etcd forget all but the present state, as it does by itself every 5 minutes."""

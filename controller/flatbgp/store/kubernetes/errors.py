@@ -16,6 +16,7 @@ from flatbgp.store.protocol import (
     Conflict,
     Expired,
     NotFound,
+    NotServed,
     Refused,
     StoreError,
     Unreachable,
@@ -146,11 +147,11 @@ def _not_found(status: Status, about: About, where: str) -> StoreError:
     if details.kind == "namespaces":
         return Refused(f"{about.subject}: there is no namespace {details.name}; make it first")
     if "." in about.kind.group and not about.kind.group.endswith(".k8s.io"):
-        return StoreError(
+        return NotServed(
             f"{where} has no {about.kind.full_name} in version {about.kind.version}: the CustomResourceDefinitions of"
             " flatbgp are not installed there; install its chart with crds.install=true, or kubectl apply -f them"
         )
-    return StoreError(f"{where} has no {about.kind.full_name} in version {about.kind.version}: {status.message}")
+    return NotServed(f"{where} has no {about.kind.full_name} in version {about.kind.version}: {status.message}")
 
 
 def _refused(status: Status, about: About) -> Refused:

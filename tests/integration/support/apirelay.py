@@ -1,0 +1,138 @@
+"""The way from a machine of the lab to an API server, which listens on the loopback of the test's own namespace.
+
+Each machine gets the server's port on a loopback of its own, so one kubeconfig serves everywhere. What arrives there is
+passed on byte by byte; the way can be cut for one machine, or for all.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import socket
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final
+
+from support.kubernetes import ADDRESS
+
+_CLONE_NEWNET: Final = 0x40000000
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+_CHUNK: Final = 1 << 16
+_BACKLOG: Final = 64
+_START_SECONDS: Final = 10.0
+
+
+class Relay:
+    """All ways to one port, in a thread of its own."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"relay to {port}", daemon=True)
+        self._servers: dict[str, asyncio.Server] = {}
+        self._ways: dict[str, set[asyncio.Task[None]]] = {}
+        self._cut: set[str] = set()
+        self._thread.start()
+
+    def open(self, namespace: str) -> None:
+        """Let a namespace reach the server."""
+        if namespace not in self._servers:
+            listener = _listener(namespace, self._port)
+            self._run(self._serve(namespace, listener))
+
+    def cut(self, namespace: str) -> None:
+        """Break all connections from a namespace, and refuse new ones."""
+        self._run(self._break(namespace))
+
+    def mend(self, namespace: str) -> None:
+        """Take connections from a namespace again."""
+        self._cut.discard(namespace)
+
+    def close(self) -> None:
+        """End everything."""
+        self._run(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        outcome: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        outcome.result(_START_SECONDS)
+
+    async def _serve(self, namespace: str, listener: socket.socket) -> None:
+        ways = self._ways.setdefault(namespace, set())
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            ways.add(task)
+            try:
+                if namespace not in self._cut:
+                    await self._pass_on(reader, writer)
+            except asyncio.CancelledError:
+                pass  # cut: the way ends, and not the thread
+            finally:
+                ways.discard(task)
+                writer.transport.abort()
+
+        self._servers[namespace] = await asyncio.start_server(connected, sock=listener, limit=_CHUNK)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            there, back = await asyncio.open_connection(ADDRESS, self._port, limit=_CHUNK)
+        except OSError:
+            return  # the server is down: the connection ends here as it would there
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_copy(reader, back))
+                tasks.create_task(_copy(there, writer))
+        finally:
+            back.transport.abort()
+
+    async def _break(self, namespace: str) -> None:
+        self._cut.add(namespace)
+        tasks = tuple(self._ways.get(namespace, ()))
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _end(self) -> None:
+        for server in self._servers.values():
+            server.close()
+        for namespace in self._servers:
+            await self._break(namespace)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(_CHUNK):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+
+
+def _enter(namespace: str) -> None:
+    """Move the calling thread into a namespace."""
+    with Path(f"/run/netns/{namespace}").open("rb") as handle:
+        if _LIBC.setns(handle.fileno(), _CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
+
+
+def _listener(namespace: str, port: int) -> socket.socket:
+    """Return a listening socket inside a namespace; it stays there, whoever accepts from it."""
+    made: Future[socket.socket] = Future()
+
+    def make() -> None:
+        try:
+            _enter(namespace)
+            made.set_result(socket.create_server((ADDRESS, port), backlog=_BACKLOG))
+        except OSError as error:
+            made.set_exception(error)
+
+    thread = threading.Thread(target=make)  # a thread has its own idea of the namespace, and ends with it
+    thread.start()
+    thread.join()
+    return made.result()
