@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from kube_clusters import Clusters
 
-from support.charted import ADMIN_CLUSTER, USER_CLUSTER, Chart
+from support.charted import ADMIN_CLUSTER, USER_CLUSTER, Chart, Clusters
 from support.kubernetes import api_servers
 
 

@@ -48,6 +48,14 @@ _PATHS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Clusters:
+    """The guide's two: the admin cluster, which people edit, and the user cluster, whose pods need routes."""
+
+    admin: ApiServer
+    user: ApiServer
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """The chart, rendered by helm; ``home`` keeps helm's caches."""
 
