@@ -19,7 +19,7 @@ from flatbgp.resources.conditions import Condition, merge
 from flatbgp.resources.flatipmode import FlatIPModeStatus
 from flatbgp.resources.ip import IPAddress, IPNetwork
 from flatbgp.resources.meta import Meta
-from flatbgp.resources.networkgatewaygroup import FloatingIPStatus, NetworkGatewayGroupStatus
+from flatbgp.resources.networkgatewaygroup import FloatingIPStatus, NetworkGatewayGroupStatus, printed
 from flatbgp.resources.reasons import Reason
 
 NAMES_SHOWN = 10
@@ -54,7 +54,7 @@ def group_status(group: Group, facts: Facts, wall: datetime) -> NetworkGatewayGr
     before = group.status or NetworkGatewayGroupStatus()
     verdict = facts.config.verdicts.get((group.kind.name, group.key))
     if verdict is not None and verdict.reason is not Reason.INVALID:
-        return NetworkGatewayGroupStatus((), merge(before.conditions, _refused(group.meta, verdict), wall))
+        return NetworkGatewayGroupStatus(conditions=merge(before.conditions, _refused(group.meta, verdict), wall))
     known = {entry.address: entry for entry in before.floating_ips}
     entries = tuple(_entry(holding, facts.sightings, known.get(holding.address), wall) for holding in facts.holdings)
     if verdict is not None:
@@ -64,7 +64,7 @@ def group_status(group: Group, facts: Facts, wall: datetime) -> NetworkGatewayGr
         reason = next((entry.reason for entry in missing if entry.reason), Reason.READY)
         message = " ".join(entry.message for entry in missing) or f"All {len(entries)} floating IPs are held."
         conditions = [_condition(group.meta, "Ready", holds=not missing, reason=reason, message=message)]
-    return NetworkGatewayGroupStatus(entries, merge(before.conditions, conditions, wall))
+    return NetworkGatewayGroupStatus(entries, printed(entries), merge(before.conditions, conditions, wall))
 
 
 def _entry(holding: Holding, sightings: Sightings, before: FloatingIPStatus | None, wall: datetime) -> FloatingIPStatus:

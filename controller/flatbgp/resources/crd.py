@@ -56,7 +56,7 @@ def definition(kind: Kind[Any, Any]) -> dict[str, Any]:
 
 
 def _printed(column: Column) -> dict[str, Any]:
-    printed: dict[str, Any] = {"name": column.header, "type": column.type, "jsonPath": column.path}
+    printed: dict[str, Any] = {"name": column.header, "type": column.type, "jsonPath": column.printed or column.path}
     if column.wide:
         printed["priority"] = 1  # shown with -o wide only
     return printed

@@ -16,13 +16,15 @@ class Column:
     """A column of the table that ``get`` prints (and of the CRD's printer columns).
 
     ``path`` is the JSONPath of Kubernetes' additionalPrinterColumns; ``type`` one of its types ("date" prints as an
-    age). ``wide`` columns show with ``-o wide`` only.
+    age). ``wide`` columns show with ``-o wide`` only. ``printed`` is the path for an API server where it needs another
+    one: it prints the first value only.
     """
 
     header: str
     path: str
     type: str = "string"
     wide: bool = False
+    printed: str = ""
 
 
 def no_rules(_: Any) -> Iterable[Fault]:

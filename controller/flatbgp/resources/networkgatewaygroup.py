@@ -1,5 +1,6 @@
 """NetworkGatewayGroup: the floating IPs from which sessions are opened, in order of preference."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -36,13 +37,29 @@ class FloatingIPStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintedFloatingIPs:
+    """The floating IPs as lists with commas: an API server prints the first only of several values in a column."""
+
+    addresses: Annotated[str, Doc("The floating IPs.")] = ""
+    nodes: Annotated[str, Doc("Their nodes, in the same order.")] = ""
+    reasons: Annotated[str, Doc("Their reasons, in the same order.")] = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkGatewayGroupStatus:
     """Written by the controller."""
 
     floating_ips: Annotated[
         tuple[FloatingIPStatus, ...], Doc("One entry for each floating IP, in the spec's order."), KeyedBy("address")
     ] = ()
+    printed: Annotated[PrintedFloatingIPs | None, Doc("The same for tables: lists with commas.")] = None
     conditions: Annotated[tuple[Condition, ...], Doc("How it is with the group as a whole."), KeyedBy("type")] = ()
+
+
+def printed(entries: Iterable[FloatingIPStatus]) -> PrintedFloatingIPs | None:
+    """Return the entries of a status as a table shows them; ``None`` if there are none."""
+    rows = [(str(entry.address), entry.node, str(entry.reason or "")) for entry in entries]
+    return PrintedFloatingIPs(*(",".join(cells) for cells in zip(*rows, strict=True))) if rows else None
 
 
 NETWORK_GATEWAY_GROUP = Kind(
@@ -58,9 +75,9 @@ NETWORK_GATEWAY_GROUP = Kind(
     " is held by one node of its subnet, beside the node's own, and moves to another node when that one fails.",
     fixed_name="default",
     columns=(
-        Column("FLOATING IPS", ".status.floatingIPs[*].address", wide=True),
-        Column("NODES", ".status.floatingIPs[*].node", wide=True),
-        Column("REASONS", ".status.floatingIPs[*].reason", wide=True),
+        Column("FLOATING IPS", ".status.floatingIPs[*].address", wide=True, printed=".status.printed.addresses"),
+        Column("NODES", ".status.floatingIPs[*].node", wide=True, printed=".status.printed.nodes"),
+        Column("REASONS", ".status.floatingIPs[*].reason", wide=True, printed=".status.printed.reasons"),
         Column("AGE", ".metadata.creationTimestamp", type="date"),
     ),
 )

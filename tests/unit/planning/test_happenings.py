@@ -54,7 +54,7 @@ def test_each_move_of_a_floating_ip_is_told_once_and_by_address() -> None:
         )
         fine = all(entry.node for entry in entries)
         summary = ready("True", Reason.READY) if fine else ready("False", Reason.NO_GATEWAY)
-        return NetworkGatewayGroupStatus(entries, (summary,))
+        return NetworkGatewayGroupStatus(entries, conditions=(summary,))
 
     both = held_by("node-01", "node-02")
     assert told(of_status(group(str(A), str(B)), both)) == [(str(A), "Held", False), (str(B), "Held", False)]

@@ -1,6 +1,9 @@
 import importlib.util
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,10 +15,18 @@ from flatbgp.resources.admission import binding, policy
 from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.cluster import CLUSTER
 from flatbgp.resources.clustercidrconfig import CLUSTER_CIDR_CONFIG
+from flatbgp.resources.codec import encode_status
 from flatbgp.resources.crd import DEFINED, definition
 from flatbgp.resources.kinds import AnyKind
-from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
+from flatbgp.resources.networkgatewaygroup import (
+    NETWORK_GATEWAY_GROUP,
+    FloatingIPStatus,
+    NetworkGatewayGroupStatus,
+    printed,
+)
+from flatbgp.resources.reasons import Reason
 from flatbgp.resources.schema import ObjectShape, shape_of
+from flatbgp.resources.table import cell
 
 ROOT = Path(__file__).parents[3]
 FILES = ROOT / "charts" / "flatbgp" / "files"
@@ -127,7 +138,7 @@ def test_tables_have_the_columns_that_flatbgp_get_prints() -> None:
     for kind in DEFINED:
         printed = definition(kind)["spec"]["versions"][0]["additionalPrinterColumns"]
         assert [(each["name"], each["jsonPath"], each["type"], each.get("priority", 0)) for each in printed] == [
-            (column.header, column.path, column.type, int(column.wide)) for column in kind.columns
+            (column.header, column.printed or column.path, column.type, int(column.wide)) for column in kind.columns
         ]
 
 
@@ -188,3 +199,26 @@ def test_the_policy_is_bound_and_matches_every_kind() -> None:
     rules = policy()["spec"]["matchConstraints"]["resourceRules"]
     matched = {(group, plural) for rule in rules for group in rule["apiGroups"] for plural in rule["resources"]}
     assert matched == {(kind.group, kind.plural) for kind in DEFINED}
+
+
+def test_a_printed_column_has_one_value() -> None:
+    # An API server prints the first of several, which would pass for all of them.
+    for kind in DEFINED:
+        for column in definition(kind)["spec"]["versions"][0]["additionalPrinterColumns"]:
+            assert "*" not in column["jsonPath"]
+
+
+def test_the_floating_ips_are_printed_by_an_api_server_as_by_us() -> None:
+    entries = (
+        FloatingIPStatus(ip_address("10.0.1.100"), "node-01", reason=Reason.HELD),
+        FloatingIPStatus(ip_address("10.0.3.100"), reason=Reason.NO_GATEWAY),
+    )
+    document = {
+        "metadata": {"name": "default"},
+        "status": encode_status(NETWORK_GATEWAY_GROUP, NetworkGatewayGroupStatus(entries, printed(entries))),
+    }
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for column in NETWORK_GATEWAY_GROUP.columns:
+        if column.printed:
+            assert cell(document, column, now) == cell(document, replace(column, path=column.printed), now) != ""
+    assert printed(()) is None
