@@ -17,11 +17,11 @@ from support.sandbox import Sandbox, remove_leftovers
 
 ROUTES = 20_000
 RUNS = 5
-_ROUTER_ID = IPv4Address("192.0.2.1")
-_MARKER = "flatbgp-bench"
+ROUTER_ID = IPv4Address("192.0.2.1")
+MARKER = "flatbgp-bench"
 
 
-def _paths(next_hop: int) -> dict[IPNetwork, Path]:
+def paths(next_hop: int) -> dict[IPNetwork, Path]:
     found: dict[IPNetwork, Path] = {}
     for number in range(ROUTES // 2):
         four = ip_network(f"10.{number // 256}.{number % 256}.0/24")
@@ -57,16 +57,16 @@ async def _timed(figures: Figures, name: str, engine: GobgpEngine, desired: Desi
 async def _measure(target: str, figures: Figures) -> None:
     engine = GobgpEngine(target)
     try:
-        await _reach(engine, Desired(_ROUTER_ID, _MARKER))
+        await _reach(engine, Desired(ROUTER_ID, MARKER))
         for run in range(RUNS):
-            wanted = Desired(_ROUTER_ID, _MARKER, paths=_paths(run + 1))
+            wanted = Desired(ROUTER_ID, MARKER, paths=paths(run + 1))
             await _timed(figures, f"{ROUTES} routes from plan to acknowledged by gobgpd (<=1 s)", engine, wanted)
             await _timed(figures, f"nothing changed among {ROUTES} routes", engine, wanted)
             one = dict(wanted.paths)
             changed = next(iter(one))
             one[changed] = Path(changed, IPv4Address("192.0.2.99"))
-            await _timed(figures, f"one changed among {ROUTES} routes", engine, Desired(_ROUTER_ID, _MARKER, {}, one))
-            await _timed(figures, f"{ROUTES} routes withdrawn", engine, Desired(_ROUTER_ID, _MARKER))
+            await _timed(figures, f"one changed among {ROUTES} routes", engine, Desired(ROUTER_ID, MARKER, {}, one))
+            await _timed(figures, f"{ROUTES} routes withdrawn", engine, Desired(ROUTER_ID, MARKER))
     finally:
         await engine.close()
 

@@ -8,13 +8,13 @@ many or they are large, they are kept packed (``{"packed": BASE64}``) until some
 
 import base64
 import binascii
-import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from google.protobuf.message import Message
 
 from flatbgp.engine.gobgp.channel import Note
@@ -48,7 +48,7 @@ class Scribe:
     def __init__(self) -> None:
         self._messages: OrderedDict[int, int] = OrderedDict()
 
-    def line(self, note: Note) -> str:
+    def line(self, note: Note) -> bytes:
         """Return the line of a note, with its end."""
         method = BY_PATH[note.method]
         many = self._count(note.call) > _DECODED_MESSAGES
@@ -67,7 +67,7 @@ class Scribe:
             values["status"] = note.status
         if note.details:
             values["details"] = note.details
-        return json.dumps(values, ensure_ascii=False) + "\n"
+        return msgspec.json.encode(values) + b"\n"
 
     def _count(self, call: int) -> int:
         messages = self._messages.get(call, 0) + 1
@@ -118,7 +118,7 @@ def _time(seconds: float) -> str:
 def _kept(kind: type[Message], body: bytes, *, many: bool) -> Mapping[str, Any]:
     """Return a message as it is kept. One that may hold a secret is always decoded, since that is what takes it out."""
     if not may_hold_a_secret(kind) and (many or len(body) > _DECODED_BYTES):
-        return {_PACKED: base64.b64encode(body).decode()}
+        return {_PACKED: body}  # which msgspec writes as base64, ten times as fast as the standard library
     return decoded(kind, body)
 
 

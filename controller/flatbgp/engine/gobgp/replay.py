@@ -74,9 +74,9 @@ async def replay(
                     f"the trace was made with API {call.method.api}, and gobgpd on {target} has {codec.api}: replay "
                     "into a daemon of the same generation"
                 )
-            prepared = [_prepared(request, sessions=sessions) for request in call.requests]
-            remark = next((remark for _, remark in prepared if remark), "")
-            messages = [message_of(call.method.request, request) for request, _ in prepared]
+            ready = [prepared(request, sessions=sessions) for request in call.requests]
+            remark = next((remark for _, remark in ready if remark), "")
+            messages = [message_of(call.method.request, request) for request, _ in ready]
             streams = call.method.name == "AddPathStream"
             try:
                 if streams:
@@ -97,7 +97,7 @@ async def _each(messages: Iterable[Any]) -> AsyncIterator[Any]:
         yield message
 
 
-def _prepared(request: Mapping[str, Any], *, sessions: bool) -> tuple[Mapping[str, Any], str]:
+def prepared(request: Mapping[str, Any], *, sessions: bool) -> tuple[Mapping[str, Any], str]:
     """Return a request as it is replayed, and what is different in it."""
     conf = request.get("peer", {}).get("conf", {})
     if not conf:

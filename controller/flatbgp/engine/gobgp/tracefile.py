@@ -27,6 +27,7 @@ _WAITING_BYTES = 32 * 1024 * 1024  # of messages that wait for the thread
 _OVERHEAD = 200  # bytes of a line beside its messages
 _LINES = 256  # written at once at most
 _BUFFER = 256 * 1024  # bytes
+_GATHER = 0.05  # seconds between two looks at what waits: each costs the event loop a switch to this thread and back
 
 
 def older(path: Path) -> Path:
@@ -48,6 +49,7 @@ class TraceFile:
         self._head = _line({"format": FORMAT, "version": VERSION, "began": began, **about})
         self._failed = failed
         self._notes: SimpleQueue[Note | None] = SimpleQueue()
+        self._closing = threading.Event()
         self._scribe = Scribe()
         self._taken = 0  # bytes, counted by the event loop
         self._written = 0  # bytes, counted by the thread
@@ -69,8 +71,9 @@ class TraceFile:
         self._taken += size
         self._notes.put(note)
 
-    def close(self, patience: float = 2.0) -> None:
+    def close(self, patience: float = 0.5) -> None:
         """Write what has been taken, and close the file; a disk that hangs is waited for ``patience`` seconds."""
+        self._closing.set()
         self._notes.put(None)
         self._thread.join(patience)
 
@@ -89,6 +92,8 @@ class TraceFile:
         ended = False
         while not ended:
             notes = [self._notes.get()]
+            if notes[0] is not None:
+                self._closing.wait(_GATHER)
             while len(notes) < _LINES:
                 try:
                     notes.append(self._notes.get_nowait())
@@ -107,7 +112,7 @@ class TraceFile:
 
     def _put(self, notes: list[Note]) -> None:
         for note in notes:
-            line = self._scribe.line(note).encode()
+            line = self._scribe.line(note)
             if self._size + len(line) > self._half:
                 self._file.close()
                 self.path.replace(older(self.path))
