@@ -54,19 +54,28 @@ def build_kubernetes() -> str | None:
         return None
     target = CACHE / f"kubernetes-{KUBERNETES_VERSION}"
     for program, (module, package) in KUBERNETES_PROGRAMS.items():
-        stamp, wanted = target / f"{program}.modules", _digest(MODULES / module)
-        if (target / program).exists() and stamp.exists() and stamp.read_text() == wanted:
-            continue
-        if shutil.which("go") is None:
-            return f"{program} is not there and Go is not on PATH to build it (1.26 or newer is needed)"
-        print(f"== building {program} (once; it takes minutes)", flush=True)
-        target.mkdir(parents=True, exist_ok=True)
-        built = target / f"{program}.new"  # so that a build that was ended half way is no program
-        command = ("build", "-C", str(MODULES / module), "-ldflags", _versions(), "-o", str(built), package)
-        if not _go(command):
-            return f"{program} could not be built: go build failed"
-        built.replace(target / program)
-        stamp.write_text(wanted)
+        if (problem := build_module(MODULES / module, package, target / program, _versions())) is not None:
+            return problem
+    return None
+
+
+def build_module(module: Path, package: str, target: Path, flags: str) -> str | None:
+    """Build a program from the module that pins it with all it needs, unless that is done; return why not.
+
+    ``flags`` are the linker's: values that a release build writes into the program.
+    """
+    stamp, wanted = target.with_name(f"{target.name}.modules"), _digest(module, flags)
+    if target.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return None
+    if shutil.which("go") is None:
+        return f"{target.name} is not there and Go is not on PATH to build it (1.26 or newer is needed)"
+    print(f"== building {target.name} (once; it takes minutes)", flush=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    built = target.with_name(f"{target.name}.new")  # so that a build that was ended half way is no program
+    if not _go(("build", "-C", str(module), "-ldflags", flags, "-o", str(built), package)):
+        return f"{target.name} could not be built: go build failed"
+    built.replace(target)
+    stamp.write_text(wanted)
     return None
 
 
@@ -76,10 +85,10 @@ def _versions() -> str:
     return " ".join(f"-X {_STAMPED}.{name}={value}" for name, value in values.items())
 
 
-def _digest(module: Path) -> str:
+def _digest(module: Path, flags: str) -> str:
     """Return what a program was built from, so that it is built anew when that changes."""
     content = b"".join((module / name).read_bytes() for name in ("go.mod", "go.sum"))
-    return hashlib.sha256(content + _versions().encode()).hexdigest()
+    return hashlib.sha256(content + flags.encode()).hexdigest()
 
 
 def _go(arguments: Sequence[str], environment: Mapping[str, str] = {}) -> bool:

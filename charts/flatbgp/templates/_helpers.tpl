@@ -57,12 +57,12 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 
 {{/* Options that all roles take, as items of a list. */}}
 {{- define "flatbgp.roleArguments" -}}
-- --store=kubernetes:
-- --secret-namespace={{ include "flatbgp.secretNamespace" . }}
-- --lease-duration={{ .Values.lease.duration }}
-- --renew-interval={{ .Values.lease.renewInterval }}
-- --log-level={{ .Values.log.level }}
-- --log-format={{ .Values.log.format }}
+- "--store=kubernetes:"
+- {{ printf "--secret-namespace=%s" (include "flatbgp.secretNamespace" .) | quote }}
+- {{ printf "--lease-duration=%s" .Values.lease.duration | quote }}
+- {{ printf "--renew-interval=%s" .Values.lease.renewInterval | quote }}
+- {{ printf "--log-level=%s" .Values.log.level | quote }}
+- {{ printf "--log-format=%s" .Values.log.format | quote }}
 {{- end -}}
 
 {{/* What every pod has: there is no pod network, no cluster DNS and perhaps no Service address until flatbgp works. */}}
@@ -227,4 +227,12 @@ next attempt. Takes the weight. */}}
 helm.sh/hook: pre-delete
 helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
+
+{{/* Rules for what happens to objects, told where kubectl describe shows it; a repetition raises the count of the Event
+that is there. */}}
+{{- define "flatbgp.writeEvents" -}}
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, get, patch]
 {{- end -}}
