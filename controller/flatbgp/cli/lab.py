@@ -14,6 +14,7 @@ from flatbgp.lab.demo import Demo
 from flatbgp.lab.guide import example, what_to_try
 from flatbgp.lab.lifecycle import Lab, bring_up, check_machine, check_root, flatbgp, refuse_second, take_down
 from flatbgp.lab.manifests import read_manifests
+from flatbgp.lab.powercut import PowerCut
 from flatbgp.lab.state import LAB_DIRECTORY, load, locked
 from flatbgp.lab.stores import stores
 
@@ -81,6 +82,26 @@ def down() -> None:
         with locked(LAB_DIRECTORY):
             found = take_down(LAB_DIRECTORY)
     click.echo("the lab is down" if found else "no lab was up")
+
+
+@lab.command("kill-gateway")
+@click.argument("node", required=False)
+@click.pass_context
+def kill_gateway(ctx: click.Context, node: str | None) -> None:
+    """Cut the power of a node that holds a floating IP, while pods of other nodes ping each other.
+
+    The lab must be up. NODE is the first holder that another node of its rack can replace, unless named. Printed are
+    the moments at which the address is on another node and each router's session is Established again, and how many
+    pings were lost. Then the machine comes back. Exit 1 when a ping or a route was lost, or a session did not come
+    back.
+    """
+    with _reported(), _interruptible():
+        check_root()
+        with locked(LAB_DIRECTORY):
+            problems = PowerCut(Lab.running(), click.echo).run(node)
+    for problem in problems:
+        click.echo(f"not as expected: {problem}", err=True)
+    ctx.exit(1 if problems else 0)
 
 
 @lab.command()

@@ -12,6 +12,7 @@ from flatbgp.lab.commands import LabError, run
 from flatbgp.lab.lifecycle import Lab, flatbgp
 from flatbgp.lab.manifests import demand_of, node_document, read_manifests, to_text
 from flatbgp.lab.namespaces import shell
+from flatbgp.lab.powercut import PowerCut
 from flatbgp.lab.stores import documents
 from flatbgp.lab.waiting import DeadlineExceeded, wait_until
 from flatbgp.resources.bgppeer import BGPPeerSpec
@@ -45,6 +46,7 @@ class Demo:
         self._show_routers()
         self._ping_between_racks()
         self._join_a_node()
+        self._kill_a_gateway()
         return self._problems
 
     def _make_network(self) -> None:
@@ -149,6 +151,10 @@ class Demo:
         prefix = next(prefix for prefix, next_hops in expected.items() if next_hops <= own)
         self._vtysh("router-1", f"show bgp ipv4 unicast {prefix}")
         self._ping("node-01", "node-04")
+
+    def _kill_a_gateway(self) -> None:
+        self._step("A gateway loses power while pods of other nodes talk (flatbgp lab kill-gateway)")
+        self._problems += PowerCut(self._lab, self._say).run()
 
     def _ping(self, here: str, there: str) -> None:
         source, target = (

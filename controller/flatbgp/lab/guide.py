@@ -43,6 +43,7 @@ def what_to_try(lab: Lab, pods: Mapping[str, tuple[IPAddress, ...]]) -> str:
         lines.append(f"  {ping}        # from a pod on {here} to one on {there}")
     lines += [
         "  flatbgp drain node-01        # its floating IP moves to another node of the rack",
+        "  flatbgp lab kill-gateway     # a holder loses power: watch the pings, and the address move",
         "  flatbgp lab down",
     ]
     return "\n".join(lines)

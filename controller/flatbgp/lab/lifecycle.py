@@ -13,13 +13,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Self
 
 from flatbgp.lab import frr, gobgpd
 from flatbgp.lab.commands import LabError, run
-from flatbgp.lab.manifests import AnyResource, demand_of, divide, node_document, to_text
+from flatbgp.lab.manifests import AnyResource, demand_of, divide, node_document, read_manifests, to_text
 from flatbgp.lab.namespaces import create, existing
 from flatbgp.lab.network import Network
-from flatbgp.lab.processes import Process, stop_all
+from flatbgp.lab.processes import Process, ProcessRecord, stop_all
 from flatbgp.lab.state import LAB_DIRECTORY, LabState, load, save
 from flatbgp.lab.stores import documents, stores
 from flatbgp.lab.topology import Node, Router, Topology, derive
@@ -31,6 +32,7 @@ PREFIX = "flatbgp-"
 """Of the namespaces' names: ``ip netns exec flatbgp-node-01 ...``."""
 
 _CONTROL = "control"
+_MANIFESTS = ("admin.yaml", "nodes.yaml")
 _ROLES = ("admin", "controller", "speaker")
 _FLATBGP = (sys.executable, "-m", "flatbgp.cli.main")
 _NEEDED_PROGRAMS = ("ip", "sysctl", "ping")
@@ -89,6 +91,18 @@ class Lab:
         self._gobgpd = gobgpd_binary
         self._state = LabState(source, prefix, since=datetime.now(UTC))
 
+    @classmethod
+    def running(cls, directory: Path = LAB_DIRECTORY) -> Self:
+        """Return the lab that another call brought up; :class:`LabError` when none is."""
+        state = load(directory)
+        if state is None or not state.ready:
+            raise LabError("no lab is up: 'flatbgp lab up' starts one")
+        files = [directory / name for name in _MANIFESTS]
+        resources = [each for file in files for each in read_manifests(file.read_bytes(), str(file))]
+        lab = cls(resources, state.manifests, directory, state.prefix)
+        lab._state = state
+        return lab
+
     def build(self) -> None:
         """Make the network; start the routers and each node's gobgpd."""
         save(self.directory, self._state)
@@ -100,7 +114,7 @@ class Lab:
 
     def write_manifests(self) -> tuple[Path, Path]:
         """Write what goes to the admin store and what to the user store, each to a file."""
-        admin, nodes = self.directory / "admin.yaml", self.directory / "nodes.yaml"
+        admin, nodes = (self.directory / name for name in _MANIFESTS)
         admin.touch(mode=0o600)  # it may hold Secrets
         admin.write_text(to_text(each.document for each in self._division.admin))
         given = [each.document for each in self._division.nodes]
@@ -233,8 +247,15 @@ class Lab:
     def record(self, *processes: Process) -> None:
         """Put processes on disk, so that :func:`take_down` finds them."""
         records = tuple(process.record for process in processes)
-        self._state = replace(self._state, processes=self._state.processes + records)
+        started = {record.name for record in records}
+        kept = tuple(each for each in self._state.processes if each.name not in started or each.alive)
+        self._state = replace(self._state, processes=kept + records)
         save(self.directory, self._state)
+
+    def recorded(self, node: str) -> tuple[ProcessRecord, ...]:
+        """Return what runs on a node: its gobgpd and its speaker."""
+        names = (f"gobgpd {node}", f"speaker {node}")
+        return tuple(each for each in self._state.processes if each.name in names and each.alive)
 
     def _common_options(self, place: str) -> tuple[str, ...]:
         state = str(self.directory / place / "state")

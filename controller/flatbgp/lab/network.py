@@ -60,6 +60,10 @@ class Network:
         namespace.ip(*(f"route replace unreachable {cidr}" for cidr in cidrs))
         return pods
 
+    def set_cable(self, node: Node, *, plugged: bool) -> None:
+        """Pull or plug a machine's cable at the switch: the machine itself runs on, without a carrier."""
+        self.namespace(node.rack).set_link(_port(node.name), up=plugged)
+
     def delete(self, further: Iterable[str] = ()) -> None:
         """Remove every namespace, with what runs inside; ``further`` names nodes that came later."""
         nodes = (node.name for node in self.topology.nodes)

@@ -13,6 +13,8 @@ from flatbgp.lab.commands import LabError
 _STOP_DEADLINE = 6.0
 """Seconds from SIGTERM to SIGKILL: the roles promise to end within 5."""
 
+_KILL_DEADLINE = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
@@ -98,15 +100,24 @@ def start(name: str, command: Sequence[str], log: Path, environment: Mapping[str
 
 def stop_all(records: Iterable[ProcessRecord], deadline: float = _STOP_DEADLINE) -> None:
     """End processes that an earlier program started: SIGTERM to all at once, SIGKILL to what is left."""
-    running = [record for record in records if record.alive]
-    for number, patience in ((signal.SIGTERM, deadline), (signal.SIGKILL, 2.0)):
-        for record in running:
-            _send(record, number)
-        end = time.monotonic() + patience
-        while (running := [record for record in running if record.alive]) and time.monotonic() < end:
-            time.sleep(0.02)
-    if running:
+    kill_all(_end(records, signal.SIGTERM, deadline))
+
+
+def kill_all(records: Iterable[ProcessRecord]) -> None:
+    """End processes that an earlier program started without a chance to say anything (SIGKILL), all at once."""
+    if running := _end(records, signal.SIGKILL, _KILL_DEADLINE):
         raise LabError(f"could not end {', '.join(f'{record.name} (process {record.pid})' for record in running)}")
+
+
+def _end(records: Iterable[ProcessRecord], number: signal.Signals, patience: float) -> list[ProcessRecord]:
+    """Send a signal to processes and return those that still run after ``patience`` seconds."""
+    running = [record for record in records if record.alive]
+    for record in running:
+        _send(record, number)
+    end = time.monotonic() + patience
+    while (running := [record for record in running if record.alive]) and time.monotonic() < end:
+        time.sleep(0.02)
+    return running
 
 
 def kill_pids(pids: Iterable[int]) -> None:

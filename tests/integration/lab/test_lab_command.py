@@ -1,6 +1,7 @@
 """``flatbgp lab`` as a person uses it, on a machine of its own."""
 
 import os
+import re
 
 import pytest
 
@@ -52,6 +53,67 @@ def test_the_lab_opens_no_port_outside_its_namespaces(machine: Machine) -> None:
     assert machine.flatbgp("lab", "up").returncode == 0
 
     assert machine.run("ss", "-Hltun").stdout.split() == before.split()
+
+
+@pytest.mark.timeout(240)
+def test_s21_a_person_kills_the_gateway_and_sees_no_ping_lost(machine: Machine) -> None:
+    early = machine.flatbgp("lab", "kill-gateway")
+    assert (early.returncode, early.stderr) == (1, "error: no lab is up: 'flatbgp lab up' starts one\n")
+    assert machine.flatbgp("lab", "up").returncode == 0
+    wait_until(
+        "all sessions",
+        lambda: machine.flatbgp("lab", "status").stdout,
+        lambda shown: shown.count(" Established ") == 4,
+        deadline=60,
+        interval=1,
+    )
+
+    alone = machine.flatbgp("lab", "kill-gateway", "node-02")
+    assert alone.returncode == 1
+    assert "node-02 is the only node of rack-2" in alone.stderr
+    nobody = machine.flatbgp("lab", "kill-gateway", "node-09")
+    assert "there is no node node-09 in this lab; there are node-01, node-02, node-03" in nobody.stderr
+
+    killed = machine.flatbgp("lab", "kill-gateway")
+
+    assert killed.returncode == 0, killed.stdout + killed.stderr
+    dead, heir = re.search(r"^(node-0[13]) holds 10\.0\.1\.100; (node-0[13]) can take over", killed.stdout).groups()
+    assert re.search(rf"^ +\d\.\d\d s  10\.0\.1\.100 is on {heir}$", killed.stdout, re.MULTILINE)
+    for router in ("router-1", "router-2"):
+        assert re.search(
+            rf"^ +\d+\.\d\d s  {router}: session with 10\.0\.1\.100 Established$", killed.stdout, re.MULTILINE
+        )
+    assert re.search(r"^\d+ pings sent, 0 lost; ", killed.stdout, re.MULTILINE)
+    assert "no router missed any of its 3 routes at any moment" in killed.stdout
+    assert killed.stdout.endswith(f"{dead} is back. It takes nothing back: a healthy holder keeps what it has.\n")
+
+    status = machine.flatbgp("lab", "status")
+    assert status.returncode == 0, "the machine is whole again"
+    assert status.stdout.count("  running") == 2 * 2 + 3 + 2 + 3
+    again = machine.flatbgp("lab", "kill-gateway")
+    assert again.stdout.startswith(f"{heir} holds 10.0.1.100; {dead} can take over"), "and can take over in turn"
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+@pytest.mark.timeout(240)
+def test_ctrl_c_while_the_gateway_is_dead_brings_it_back(machine: Machine, sandbox: Sandbox) -> None:
+    assert machine.flatbgp("lab", "up").returncode == 0
+    wait_until(
+        "all sessions",
+        lambda: machine.flatbgp("lab", "status").stdout,
+        lambda shown: shown.count(" Established ") == 4,
+        deadline=60,
+        interval=1,
+    )
+    child = machine.start_flatbgp("lab", "kill-gateway", log="kill.log")
+    log = sandbox.directory / "kill.log"
+    wait_until("the power cut", lambda: "power off" in log.read_text() or child.poll() is not None, deadline=20)
+    press_ctrl_c(child)
+
+    assert child.wait(30) == 130
+    status = machine.flatbgp("lab", "status")
+    assert status.stdout.count("  running") == 2 * 2 + 3 + 2 + 3
+    assert not [line for line in machine.processes() if "pinger" in line]
 
 
 @pytest.mark.timeout(240)
@@ -134,6 +196,7 @@ def test_the_demo_shows_everything_and_leaves_nothing_behind(machine: Machine) -
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "4 of 4 Established" in demo.stdout
     assert "0% packet loss" in demo.stdout
+    assert re.search(r"^\d+ pings sent, 0 lost; ", demo.stdout, re.MULTILINE)
     for header in ("LAST REPORT", "PREFIX", "NAMESPACE"):
         assert header in demo.stdout
     assert_nothing_is_left(machine)
