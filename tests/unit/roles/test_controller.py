@@ -61,7 +61,8 @@ async def put_peer(store: Store, name: str, ip: str, sessions: int = 2, **spec: 
 
 async def put_lease(store: Store, address: str, holder: str, subnet: str, renewed: str = "1") -> None:
     notes = {"flatbgp.io/address": address, "flatbgp.io/subnet": subnet}
-    spec = {"holderIdentity": holder, "leaseDurationSeconds": 3600, "renewTime": renewed, "leaseTransitions": 1}
+    moment = f"2026-01-01T00:00:0{renewed}.000000Z"
+    spec = {"holderIdentity": holder, "leaseDurationSeconds": 3600, "renewTime": moment, "leaseTransitions": 1}
     await put(store, LEASE, f"floatingip-{address.replace('.', '-')}", spec, annotations=notes)
 
 
