@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helmprograms import get_helm
-from testprograms import build_gobgpd, build_kubernetes
+from testprograms import build_gobgpd, build_grpcurl, build_kubernetes
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     ci = os.environ.get("CI") == "true"
     tally = Tally()
-    for build in (build_gobgpd, build_kubernetes, get_helm):
+    for build in (build_gobgpd, build_grpcurl, build_kubernetes, get_helm):
         if (problem := build()) is not None:
             print(f"== {problem}", flush=True)
     for name, command in CHECKS:

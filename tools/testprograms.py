@@ -16,6 +16,7 @@ MODULES = Path(__file__).resolve().parent / "kubernetes"
 
 GOBGP_VERSION = "4.8.0"
 KUBERNETES_VERSION = "1.37.2"
+GRPCURL_VERSION = "1.9.3"
 
 KUBERNETES_PROGRAMS = {
     "etcd": ("etcd", "go.etcd.io/etcd/server/v3"),
@@ -42,6 +43,21 @@ def build_gobgpd() -> str | None:
     modules = [f"github.com/osrg/gobgp/v4/cmd/{name}@v{GOBGP_VERSION}" for name in commands]
     if not _go(("install", *modules), {"GOBIN": str(target)}):
         return f"gobgpd {GOBGP_VERSION} could not be built: go install failed"
+    return None
+
+
+def build_grpcurl() -> str | None:
+    """Build grpcurl, which runs what the debugging pages say; return why that is not possible."""
+    target = CACHE / f"grpcurl-{GRPCURL_VERSION}"
+    if (target / "grpcurl").exists():
+        return None
+    if shutil.which("go") is None:
+        return "grpcurl is not there and Go is not on PATH to build it"
+    print(f"== building grpcurl {GRPCURL_VERSION} (once)", flush=True)
+    target.mkdir(parents=True, exist_ok=True)
+    module = f"github.com/fullstorydev/grpcurl/cmd/grpcurl@v{GRPCURL_VERSION}"
+    if not _go(("install", module), {"GOBIN": str(target)}):
+        return f"grpcurl {GRPCURL_VERSION} could not be built: go install failed"
     return None
 
 

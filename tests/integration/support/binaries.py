@@ -12,6 +12,9 @@ GOBGP_4 = Path.home() / ".cache" / "flatbgp-test" / "gobgp-4.8.0"
 KUBERNETES = Path.home() / ".cache" / "flatbgp-test" / "kubernetes-1.37.2"
 """The same for kube-apiserver and etcd."""
 
+GRPCURL = Path.home() / ".cache" / "flatbgp-test" / "grpcurl-1.9.3" / "grpcurl"
+"""Built in the same way."""
+
 GOBGPD_VERSIONS = ("3.10", "4.8")
 
 
@@ -23,6 +26,13 @@ def gobgpd(version: str) -> str:
 def gobgp(version: str) -> str:
     """Return the path of the command line client of a gobgpd."""
     return _program("gobgp", version)
+
+
+def grpcurl() -> str:
+    """Return the path of grpcurl, or skip the test where there is none."""
+    if not GRPCURL.exists():
+        pytest.skip(f"grpcurl is not at {GRPCURL}: 'make test' builds it where Go is installed")
+    return str(GRPCURL)
 
 
 def kubernetes_program(name: str) -> str:

@@ -65,10 +65,16 @@ async def replay(
     try:
         codec, answer = await connection.identity()
         peers = await connection.listed(codec, "ListPeer", codec.pb.ListPeerRequest())
-        if not in_use and (peers or codec.info(answer).asn is not None):
+        runs = codec.info(answer).asn is not None
+        if not in_use and (peers or runs):
             state = f"has {len(peers)} neighbours" if peers else "runs BGP already"
             raise EngineError(f"gobgpd on {target} {state}: nothing is replayed into it; start one of its own for that")
-        for call in changing_calls(entries):
+        for number, call in enumerate(changing_calls(entries)):
+            if number == 0 and call.method.name != "StartBgp" and not runs:
+                raise EngineError(
+                    f"the trace begins when BGP ran already, and in gobgpd on {target} it does not: trace from the "
+                    "start of both (speaker --trace-rpc), or replay into a gobgpd in which BGP was started"
+                )
             if call.method.api != codec.api:
                 raise EngineError(
                     f"the trace was made with API {call.method.api}, and gobgpd on {target} has {codec.api}: replay "
