@@ -7,6 +7,7 @@ unless FLATBGP_DEBUG asks for it.
 import io
 import os
 import sys
+from pathlib import PurePath
 from typing import Any, Final
 
 import click
@@ -14,6 +15,7 @@ import click
 from flatbgp import __version__
 from flatbgp.cli.errors import explain, unexpected
 from flatbgp.cli.lazy import Entry, LazyGroup
+from flatbgp.cli.params import PLUGIN, PROGRAM
 
 INTERRUPTED: Final = 130
 """128 + SIGINT."""
@@ -30,7 +32,7 @@ COMMANDS: Final = {
     "controller": Entry("flatbgp.cli.controller:controller", "Run the controller: pod CIDRs, routes, conditions."),
     "speaker": Entry("flatbgp.cli.speaker:speaker", "Run a node's speaker: floating IPs and BGP sessions."),
     "admin": Entry("flatbgp.cli.admin:admin", "Run the mirror from the admin cluster to the user cluster."),
-    "gobgpd": Entry("flatbgp.cli.gobgpd:gobgpd", "Run a node's gobgpd: one Unix socket, and an end without a Cease."),
+    "gobgpd": Entry("flatbgp.cli.gobgpd:gobgpd", "Run a node's gobgpd, which ends without sending a Cease."),
     "health": Entry("flatbgp.cli.health:health", "Ask a gobgpd or a role whether it works."),
     "uninstall": Entry("flatbgp.cli.uninstall:uninstall", "End a Helm release's pods; remove what the roles wrote."),
     "debug": Entry("flatbgp.cli.debug:debug", "Look at the wire between a speaker and its gobgpd."),
@@ -67,7 +69,8 @@ def cli() -> None:
     """Flat-mode Kubernetes pod networking over BGP: a control plane around GoBGP.
 
     All commands but validate need a store: --store URL after the command, or FLATBGP_STORE. A URL is sqlite:PATH: one
-    file, which all processes of this machine can share.
+    file, which all processes of this machine can share; or kubernetes: for a cluster, which --kubeconfig and --context
+    name as well. Linked as kubectl-flatbgp it is "kubectl flatbgp", and uses kubectl's cluster unless told otherwise.
     """
 
 
@@ -91,7 +94,7 @@ def main() -> int:
 
 def _run() -> int:
     try:
-        result = cli.main(prog_name="flatbgp", standalone_mode=False)
+        result = cli.main(prog_name=_name(), standalone_mode=False)
     except click.Abort:
         return INTERRUPTED
     except click.ClickException as error:
@@ -107,6 +110,11 @@ def _run() -> int:
             sys.stderr.writelines(unexpected(error))
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _name() -> str:
+    """Return what the program is called: a plugin of kubectl, or itself."""
+    return PLUGIN if PurePath(sys.argv[0]).name == PLUGIN.replace(" ", "-") else PROGRAM
 
 
 def _silence(stream: Any) -> None:

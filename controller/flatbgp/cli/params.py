@@ -2,11 +2,17 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import urlencode
 
 import click
+from click.core import ParameterSource
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+PROGRAM: Final = "flatbgp"
+PLUGIN: Final = "kubectl flatbgp"
+"""What the program is called when kubectl runs it, which finds plugins as kubectl-NAME on PATH."""
 
 STORE_VARIABLE: Final = "FLATBGP_STORE"
 DEFAULT_NAMESPACE: Final = "default"
@@ -33,36 +39,85 @@ class DurationType(click.ParamType[float]):
         return float(match[1]) * _UNITS[match[2] or ""]
 
 
-def _require_store(ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    if value or ctx.resilient_parsing:
+_CLUSTER: Final = "flatbgp.cluster"
+"""Where a command keeps it until --store is decided on."""
+
+
+class _Cluster(NamedTuple):
+    """What --kubeconfig and --context say."""
+
+    kubeconfig: str = ""
+    context: str = ""
+
+    @property
+    def url(self) -> str:
+        """The URL of the store that they name."""
+        query = urlencode({name: value for name, value in self._asdict().items() if value}, safe="/")
+        return f"kubernetes:{f'?{query}' if query else ''}"
+
+
+def _note_cluster(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value and param.name:
+        ctx.meta[_CLUSTER] = ctx.meta.get(_CLUSTER, _Cluster())._replace(**{param.name: value})
+
+
+def _named_store(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Return the store that --store, --kubeconfig and --context name together, or the environment, or ``None``."""
+    cluster: _Cluster | None = ctx.meta.get(_CLUSTER)
+    if cluster is None:
         return value
+    given = ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+    if given and value not in (None, "", _Cluster().url):
+        raise click.UsageError(f"--store {value} names one store, --kubeconfig and --context another: give one", ctx)
+    return cluster.url
+
+
+def _require_store(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    named = _named_store(ctx, param, value)
+    if named or ctx.resilient_parsing:
+        return named
+    if ctx.find_root().info_name == PLUGIN:
+        return _Cluster().url  # the cluster that kubectl itself would ask
     raise click.UsageError(
-        f"no store is named: give --store URL or set {STORE_VARIABLE}; a URL is sqlite:PATH, one file on this machine",
+        f"no store is named: give --store URL or set {STORE_VARIABLE}; a URL is sqlite:PATH, one file on this machine,"
+        " or kubernetes:, the cluster of your kubeconfig",
         ctx,
     )
 
 
+def _cluster_options(function: F) -> F:
+    """Add ``--kubeconfig`` and ``--context``, which are seen before ``--store`` is decided on."""
+    for name, metavar, text in (
+        ("--context", "NAME", "The context of the kubeconfig to use."),
+        ("--kubeconfig", "PATH", "Use the cluster of this kubeconfig as the store."),
+    ):
+        add = click.option(name, metavar=metavar, is_eager=True, expose_value=False, callback=_note_cluster, help=text)
+        function = add(function)
+    return function
+
+
 def store_option(function: F) -> F:
-    """Add ``--store``, which must be given here or in the environment."""
+    """Add ``--store``, which must be given here or in the environment, or ``--kubeconfig`` and ``--context``."""
     return click.option(
         "--store",
         metavar="URL",
         envvar=STORE_VARIABLE,
         show_envvar=True,
         callback=_require_store,
-        help="Where the objects live: sqlite:PATH.",
-    )(function)
+        help="Where the objects live: sqlite:PATH, or kubernetes: for the cluster of your kubeconfig.",
+    )(_cluster_options(function))
 
 
 def optional_store_option(function: F) -> F:
-    """Add ``--store`` for a command that can do without."""
+    """Add the same for a command that can do without a store."""
     return click.option(
         "--store",
         metavar="URL",
         envvar=STORE_VARIABLE,
         show_envvar=True,
+        callback=_named_store,
         help="Check against the objects of this store as well.",
-    )(function)
+    )(_cluster_options(function))
 
 
 def namespace_option(function: F) -> F:
