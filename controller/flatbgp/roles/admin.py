@@ -30,6 +30,7 @@ from flatbgp.planning.mirror import (
     plan_mirror,
 )
 from flatbgp.resources.cluster import CLUSTER
+from flatbgp.resources.lease import LEASE, NAMESPACE
 from flatbgp.resources.reasons import Reason
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SECRET
@@ -56,6 +57,9 @@ from flatbgp.store.url import is_supervised, open_store
 R = TypeVar("R")
 
 LEASE_NAME = "flatbgp-admin"
+
+SOURCE_ANNOTATION = "flatbgp.io/admin-cluster"
+"""Annotation of that Lease: the identity of the admin cluster's store."""
 
 
 @dataclass(slots=True)
@@ -180,11 +184,30 @@ async def _patiently(call: Callable[[], Awaitable[R]], trouble: Trouble) -> R:
             return answer
 
 
+async def check_source(user: Store, identity: str) -> None:
+    """Make sure that the admin cluster is the one that was mirrored so far; the leader's Lease keeps which that is.
+
+    A cluster that was lost and made anew is empty: to follow it would take every session of the user cluster down.
+    """
+    lease = await user.get(LEASE, LEASE_NAME, NAMESPACE)
+    known = lease.meta.annotations.get(SOURCE_ANNOTATION, "") if lease is not None else ""
+    if not known:
+        patch = {"metadata": {"annotations": {SOURCE_ANNOTATION: identity}}}
+        await user.patch(LEASE, LEASE_NAME, NAMESPACE, patch)
+    elif known != identity:
+        raise RoleFailed(
+            f"the admin cluster is {identity}, and the copies are from {known}: was it made anew? "
+            f"Nothing is mirrored. To mirror it from now on, delete the Lease {LEASE_NAME} in {NAMESPACE} of the user "
+            "cluster"
+        )
+
+
 async def mirror(runtime: Runtime, options: AdminOptions, admin: Store, user: Store) -> None:
     """Run the role on two stores (or twice the same one) until cancelled, or until it may lead no more."""
     trouble, wakeup = Trouble(runtime.log), Wakeup()
     namespace = await find_namespace(admin, options.cluster_namespace, trouble)
-    same = await _patiently(admin.identity, trouble) == await _patiently(user.identity, trouble)
+    source = await _patiently(admin.identity, trouble)
+    same = source == await _patiently(user.identity, trouble)
     places = Places(namespace, options.secret_namespace, same_store=same)
     chance = random.SystemRandom().random
     identity = process_identity()
@@ -212,6 +235,7 @@ async def mirror(runtime: Runtime, options: AdminOptions, admin: Store, user: St
             return pause
 
         async def lead() -> None:
+            await _patiently(lambda: check_source(user, source), trouble)
             await loop.wait_synced()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(reconcile(wakeup, step, trouble, about="mirror"))

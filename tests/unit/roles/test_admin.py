@@ -18,6 +18,7 @@ from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.cluster import CLUSTER
 from flatbgp.resources.clustercidrconfig import ADMIN_CLUSTER_CIDR_CONFIG, CLUSTER_CIDR_CONFIG
 from flatbgp.resources.flatipmode import ADMIN_FLAT_IP_MODE, FLAT_IP_MODE
+from flatbgp.resources.lease import LEASE
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
 from flatbgp.resources.node import NODE
 from flatbgp.resources.secret import SECRET
@@ -127,6 +128,30 @@ async def test_s41_only_an_edit_on_the_user_cluster_is_told_of_and_not_one_of_th
         await eventually(lambda: peer_is(3))
         assert "was deleted here" in recorded[-1].message
         assert len(recorded) == 2
+
+
+async def test_an_admin_cluster_that_was_made_anew_takes_nothing_away_until_a_person_accepts_it(stores) -> None:
+    source, target = stores
+    await guide(source)
+    async with admin(source, target):
+        await eventually(lambda: copied(target))
+    before = await copies(target)
+    empty = SqliteStore(None)
+    try:
+        role = mirror(runtime(), admin_options(cluster_namespace=NS), empty, target)
+        with pytest.RaisesGroup(pytest.RaisesExc(RoleFailed, match="was it made anew"), flatten_subgroups=True):
+            async with asyncio.timeout(10):
+                await role
+        assert await copies(target) == before
+        await target.delete(LEASE, "flatbgp-admin", KS)
+        async with admin(empty, target, cluster_namespace=NS):
+
+            async def followed() -> bool:
+                return await copies(target) == set()
+
+            await eventually(followed)
+    finally:
+        await empty.close()
 
 
 async def test_secrets_follow_the_peers_that_name_them(stores) -> None:
