@@ -9,10 +9,20 @@ from pathlib import Path
 import click
 
 from flatbgp.cli.errors import CommandFailed
+from flatbgp.cli.lab_containers import node, prepare
 from flatbgp.lab.commands import LabError
 from flatbgp.lab.demo import Demo
 from flatbgp.lab.guide import example, what_to_try
-from flatbgp.lab.lifecycle import Lab, bring_up, check_machine, check_root, flatbgp, refuse_second, take_down
+from flatbgp.lab.lifecycle import (
+    Lab,
+    Software,
+    bring_up,
+    check_machine,
+    check_root,
+    flatbgp,
+    refuse_second,
+    take_down,
+)
 from flatbgp.lab.manifests import read_manifests
 from flatbgp.lab.powercut import PowerCut
 from flatbgp.lab.state import LAB_DIRECTORY, load, locked
@@ -36,12 +46,21 @@ def lab() -> None:
     help="Manifests whose network to make: a rack for each subnet of floating IPs and peers, a router for each peer, "
     "the Nodes that are in the file or else invented ones (default: the guide's single-stack IPv4 example).",
 )
-def up(filename: Path | None) -> None:
+@click.option(
+    "--router",
+    "software",
+    type=click.Choice([each.value for each in Software]),
+    default=Software.FRR.value,
+    show_default=True,
+    callback=lambda _ctx, _param, value: Software(value),
+    help="What the routers run.",
+)
+def up(filename: Path | None, software: Software) -> None:
     """Bring the lab up and leave it running."""
     with _reported(), _interruptible(), locked(LAB_DIRECTORY):
-        check_machine()
+        check_machine(software)
         source = filename or example()
-        new = Lab(read_manifests(source.read_bytes(), str(source)), str(source))
+        new = Lab(read_manifests(source.read_bytes(), str(source)), str(source), software=software)
         click.echo(f"bringing up the network of {source}: {new.topology.summary}")
         pods = bring_up(new)
         for node in new.topology.nodes:
@@ -123,6 +142,10 @@ def demo(ctx: click.Context) -> None:
     for problem in problems:
         click.echo(f"not as expected: {problem}", err=True)
     ctx.exit(1 if problems else 0)
+
+
+lab.add_command(prepare)
+lab.add_command(node)
 
 
 @contextmanager

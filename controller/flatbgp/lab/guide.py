@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import flatbgp
+from flatbgp.lab.bird import CONTROL
 from flatbgp.lab.commands import LabError
-from flatbgp.lab.lifecycle import Lab
+from flatbgp.lab.lifecycle import Lab, Software
 from flatbgp.lab.namespaces import shell
 from flatbgp.resources.ip import IPAddress
 
@@ -35,7 +36,7 @@ def what_to_try(lab: Lab, pods: Mapping[str, tuple[IPAddress, ...]]) -> str:
         "  flatbgp get bgpsessions -A -w",
         "  flatbgp get bgpadvertisedroutes -A",
         "  flatbgp describe networkgatewaygroup default -n kube-system",
-        f"  vtysh --vty_socket {lab.directory / router} -c 'show bgp'        # {router}'s own view",
+        f"  {_own_view(lab, router)}        # {router}'s own view",
     ]
     if len(pods) > 1:
         here, there = tuple(pods)[:2]
@@ -47,3 +48,10 @@ def what_to_try(lab: Lab, pods: Mapping[str, tuple[IPAddress, ...]]) -> str:
         "  flatbgp lab down",
     ]
     return "\n".join(lines)
+
+
+def _own_view(lab: Lab, router: str) -> str:
+    directory = lab.directory / router
+    if lab.software is Software.BIRD:
+        return f"birdc -s {directory / CONTROL} show route"
+    return f"vtysh --vty_socket {directory} -c 'show bgp'"

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
-from flatbgp.lab import frr, gobgpd
+from flatbgp.lab import bird, frr, gobgpd
 from flatbgp.lab.commands import LabError, run
 from flatbgp.lab.manifests import AnyResource, demand_of, divide, node_document, read_manifests, to_text
 from flatbgp.lab.namespaces import create, existing
@@ -38,13 +39,20 @@ _FLATBGP = (sys.executable, "-m", "flatbgp.cli.main")
 _NEEDED_PROGRAMS = ("ip", "sysctl", "ping")
 
 
+class Software(StrEnum):
+    """What the routers of a lab run."""
+
+    FRR = "frr"
+    BIRD = "bird"
+
+
 def check_root() -> None:
     """Raise :class:`LabError` for anybody but root."""
     if os.geteuid() != 0:
         raise LabError("the lab is made of network namespaces, which need root: run it again with sudo")
 
 
-def check_machine() -> None:
+def check_machine(software: Software = Software.FRR) -> None:
     """Raise :class:`LabError` with all that is missing to run a lab here, and how to get it."""
     problems = []
     try:
@@ -52,7 +60,11 @@ def check_machine() -> None:
     except LabError as error:
         problems.append(str(error))
     problems += [f"{name} is not installed" for name in _NEEDED_PROGRAMS if shutil.which(name) is None]
-    for find in (gobgpd.find_gobgpd, lambda: frr.daemon("zebra"), lambda: frr.daemon("bgpd")):
+    routing = {
+        Software.FRR: (lambda: frr.daemon("zebra"), lambda: frr.daemon("bgpd")),
+        Software.BIRD: (bird.find_bird,),
+    }
+    for find in (gobgpd.find_gobgpd, *routing[software]):
         try:
             find()
         except LabError as error:
@@ -78,17 +90,23 @@ class Lab:
         *,
         mesh: bool = True,
         gobgpd_binary: str | None = None,
+        software: Software = Software.FRR,
     ) -> None:
-        """``resources`` are the objects of the manifest file ``source``; for ``mesh`` see :class:`Demand`."""
+        """``resources`` are the objects of the manifest file ``source``; for ``mesh`` see :class:`Demand`.
+
+        ``routers`` holds those that run FRR, ``birds`` those that run BIRD: all of them are the one or the other.
+        """
         self.directory = directory
         self.stores = stores(directory)
         self.topology: Topology = derive(demand_of(resources, mesh=mesh))
         self.network = Network(prefix, self.topology)
         self.routers: dict[str, frr.RouterProcess] = {}
+        self.birds: dict[str, bird.BirdProcess] = {}
         self.gobgpds: dict[str, Process] = {}
         self.roles: dict[str, Process] = {}
         self._division = divide(resources)
         self._gobgpd = gobgpd_binary
+        self.software = software
         self._state = LabState(source, prefix, since=datetime.now(UTC))
 
     @classmethod
@@ -219,11 +237,15 @@ class Lab:
         return self.directory / node / "gobgpd.sock"
 
     def start_router(self, router: Router) -> None:
-        """Start a router's FRR."""
-        namespace = self.network.namespace(router.name)
-        running = frr.start_router(router.name, frr.render(router), namespace, self.directory / router.name)
-        self.routers[router.name] = running
-        self.record(*running.processes)
+        """Start a router's FRR, or BIRD."""
+        namespace, directory = self.network.namespace(router.name), self.directory / router.name
+        if self.software is Software.BIRD:
+            self.birds[router.name] = bird.start_router(router.name, bird.render(router), namespace, directory)
+            self.record(self.birds[router.name].process)
+        else:
+            running = frr.start_router(router.name, frr.render(router), namespace, directory)
+            self.routers[router.name] = running
+            self.record(*running.processes)
 
     def start_gobgpd(self, node: str) -> None:
         """Start a node's gobgpd."""
@@ -271,7 +293,7 @@ class Lab:
 
 def bring_up(lab: Lab, deadline: float = 20.0) -> dict[str, tuple[IPAddress, ...]]:
     """Do all the steps; return the pods' addresses by node. On any failure or Ctrl-C nothing is left behind."""
-    check_machine()
+    check_machine(lab.software)
     refuse_second(lab.directory)
     try:
         lab.build()

@@ -48,17 +48,8 @@ class Network:
         return namespace
 
     def add_pods(self, node: str, pod_cidrs: Iterable[IPNetwork]) -> tuple[IPAddress, ...]:
-        """Give a node the first address of each of its pod CIDRs, in place of pods; return these addresses.
-
-        The rest of the CIDR is unreachable there, as it is on a node where no pod has the address: without that, a
-        packet to it would go back and forth between node and router.
-        """
-        cidrs = tuple(pod_cidrs)
-        pods = tuple(pod_address(cidr) for cidr in cidrs)
-        namespace = self.namespace(node)
-        namespace.add_addresses("lo", (ip_interface(pod) for pod in pods))
-        namespace.ip(*(f"route replace unreachable {cidr}" for cidr in cidrs))
-        return pods
+        """Give a node addresses in place of pods; return them."""
+        return add_pods(self.namespace(node), pod_cidrs)
 
     def set_cable(self, node: Node, *, plugged: bool) -> None:
         """Pull or plug a machine's cable at the switch: the machine itself runs on, without a carrier."""
@@ -78,16 +69,22 @@ class Network:
         plug(transit, _port(router.name), namespace, ROUTER_TRANSIT_INTERFACE)
         namespace.add_addresses(ROUTER_RACK_INTERFACE, router.addresses)
         namespace.add_addresses(ROUTER_TRANSIT_INTERFACE, router.transit)
-        routes = []
-        for rack in self.topology.racks:
-            if rack.name == router.rack:
-                continue
-            gateway = self.topology.routers_of(rack.name)[0]
-            for subnet in rack.subnets:
-                via = next(each.ip for each in gateway.transit if each.version == subnet.version)
-                routes.append(f"route replace {subnet} via {via}")
+        routes = [f"route replace {subnet} via {via}" for subnet, via in self.topology.routes_of(router)]
         if routes:
             namespace.ip(*routes)
+
+
+def add_pods(namespace: Namespace, pod_cidrs: Iterable[IPNetwork]) -> tuple[IPAddress, ...]:
+    """Give a node the first address of each of its pod CIDRs, in place of pods; return these addresses.
+
+    The rest of the CIDR is unreachable there, as it is on a node where no pod has the address: without that, a packet
+    to it would go back and forth between node and router.
+    """
+    cidrs = tuple(pod_cidrs)
+    pods = tuple(pod_address(cidr) for cidr in cidrs)
+    namespace.add_addresses("lo", (ip_interface(pod) for pod in pods))
+    namespace.ip(*(f"route replace unreachable {cidr}" for cidr in cidrs))
+    return pods
 
 
 def pod_address(cidr: IPNetwork) -> IPAddress:

@@ -118,6 +118,14 @@ class Topology:
         """Return the routers of a rack, its gateway first."""
         return tuple(router for router in self.routers if router.rack == rack)
 
+    def routes_of(self, router: Router) -> Iterator[tuple[IPNetwork, IPAddress]]:
+        """Yield a router's static routes: each subnet of the other racks, by way of the gateway of that rack."""
+        for rack in self.racks:
+            if rack.name != router.rack:
+                gateway = self.routers_of(rack.name)[0]
+                for subnet in rack.subnets:
+                    yield subnet, next(each.ip for each in gateway.transit if each.version == subnet.version)
+
     def spare_node(self, name: str, rack: str) -> Node:
         """Return a further node for a rack, on the first addresses that nobody has."""
         taken = {each.ip for node in self.nodes for each in node.addresses}
