@@ -21,7 +21,7 @@ from flatbgp.engine.gobgp.tracefile import TraceFile
 from flatbgp.engine.gobgp.transcript import Transcript, prefix_of
 from flatbgp.engine.gobgp.words import neighbor_row
 from flatbgp.engine.model import ExportAttributes
-from flatbgp.engine.protocol import EngineError
+from flatbgp.engine.protocol import EngineError, EngineUnavailable
 from flatbgp.resources.secrets import Password
 from support.binaries import grpcurl
 
@@ -51,6 +51,13 @@ async def look(rig: GobgpRig, router: Any = None) -> Snapshot:
         return await inspector.snapshot(router)
     finally:
         await inspector.close()
+
+
+async def restarted(rig: GobgpRig) -> bool:
+    try:
+        return not (await rig.engine.info()).started
+    except EngineUnavailable:
+        return False
 
 
 async def replayed(file: FilePath, rig: GobgpRig, **options: bool) -> list[Replayed]:
@@ -135,6 +142,21 @@ class TestReplay:
         [row] = [neighbor_row(peer) for peer in after.neighbors]
         assert (row[0], row[8]) == (str(R1), "DOWN")
 
+    async def test_only_what_came_since_the_last_start_is_replayed(self, real: GobgpRig, file: FilePath) -> None:
+        async with traced(real.engine, file):
+            await real.reach(real.desired([real.neighbor(R2)], FOUR))
+            real.restart()
+            await eventually("an empty daemon", lambda: restarted(real))
+            await real.reach(real.desired([real.neighbor(R1)], FOUR[:1]))
+        real.restart()
+
+        done = await replayed(file, real)
+
+        assert [each.error for each in done] == [""] * len(done)
+        after = await look(real)
+        assert [neighbor_row(peer)[0] for peer in after.neighbors] == [str(R1)]
+        assert [prefix_of(path) for path in after.paths or ()] == [FOUR[0].prefix]
+
     async def test_sessions_open_when_that_is_asked_for(self, real: GobgpRig, file: FilePath) -> None:
         async with traced(real.engine, file):
             await real.reach(real.desired([real.neighbor(R1)], FOUR))
@@ -149,7 +171,7 @@ class TestReplay:
         async with traced(real.engine, file):
             await real.reach(real.desired([real.neighbor(R1)], FOUR))
         before = await look(real)
-        with pytest.raises(EngineError, match="has 1 neighbours: nothing is replayed into it"):
+        with pytest.raises(EngineError, match="has 1 neighbour: nothing is replayed into it"):
             await replayed(file, real)
         assert (await look(real)).policies == before.policies
         assert await real.engine.path_count() == len(FOUR)
@@ -158,6 +180,8 @@ class TestReplay:
 
         [refused] = [each for each in done if each.call.method.name == "AddPeer"]
         assert str(R1) in refused.error
+        assert done[0].remark == "BGP runs already, so it is not started again"
+        assert await real.engine.path_count() == len(FOUR)
 
     async def test_a_daemon_of_the_other_generation_is_refused(self, real: GobgpRig, file: FilePath) -> None:
         async with traced(real.engine, file):

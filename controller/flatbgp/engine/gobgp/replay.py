@@ -4,16 +4,19 @@ A replay begins only in a daemon that nobody uses. What it adds opens no session
 the same host would open them from the same addresses as the one that was traced.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from flatbgp.engine.errors import EngineError
+from flatbgp.engine.gobgp.codec import Codec
 from flatbgp.engine.gobgp.connection import CALL_DEADLINE, Connection
 from flatbgp.engine.gobgp.entries import Entry
 from flatbgp.engine.gobgp.methods import Method
 from flatbgp.engine.gobgp.readable import HIDDEN, message_of
 
+_START = "StartBgp"
+_STREAM = "AddPathStream"
 _STREAM_DEADLINE = 60.0  # seconds for a call of many messages
 
 
@@ -52,50 +55,72 @@ def changing_calls(entries: Iterable[Entry]) -> Iterator[Call]:
     yield from open_calls.values()
 
 
+def last_life(entries: Iterable[Entry]) -> list[Call]:
+    """Return the changing calls since BGP was last started, or all if the trace begins later than that."""
+    calls: list[Call] = []
+    for call in changing_calls(entries):
+        if call.method.name == _START:
+            calls.clear()
+        calls.append(call)
+    return calls
+
+
 async def replay(
     entries: Iterable[Entry], target: str, *, in_use: bool = False, sessions: bool = False
 ) -> AsyncIterator[Replayed]:
-    """Make the changing calls of a trace to the daemon at ``target``, one after the other.
+    """Make the changing calls since BGP was last started in a trace to the daemon at ``target``, one after the other.
 
-    Raises :class:`EngineError` before the first call if BGP runs in that daemon already, unless ``in_use`` allows it,
-    and for a call of another generation of the API. With ``sessions`` neighbours are added as they were; otherwise, and
-    always when a password is not in the trace, they are added administratively down.
+    Raises :class:`EngineError` before the first call if BGP runs in that daemon already, unless ``in_use`` allows it
+    (it is not started again then: that would empty it under its sessions), and for a trace of another generation of the
+    API. With ``sessions`` neighbours are added as they were; otherwise, and always when a password is not in the trace,
+    they are added administratively down.
     """
     connection = Connection(target)
     try:
         codec, answer = await connection.identity()
         peers = await connection.listed(codec, "ListPeer", codec.pb.ListPeerRequest())
         runs = codec.info(answer).asn is not None
-        if not in_use and (peers or runs):
-            state = f"has {len(peers)} neighbours" if peers else "runs BGP already"
-            raise EngineError(f"gobgpd on {target} {state}: nothing is replayed into it; start one of its own for that")
-        for number, call in enumerate(changing_calls(entries)):
-            if number == 0 and call.method.name != "StartBgp" and not runs:
-                raise EngineError(
-                    f"the trace begins when BGP ran already, and in gobgpd on {target} it does not: trace from the "
-                    "start of both (speaker --trace-rpc), or replay into a gobgpd in which BGP was started"
-                )
-            if call.method.api != codec.api:
-                raise EngineError(
-                    f"the trace was made with API {call.method.api}, and gobgpd on {target} has {codec.api}: replay "
-                    "into a daemon of the same generation"
-                )
-            ready = [prepared(request, sessions=sessions) for request in call.requests]
-            remark = next((remark for _, remark in ready if remark), "")
-            messages = [message_of(call.method.request, request) for request, _ in ready]
-            streams = call.method.name == "AddPathStream"
-            try:
-                if streams:
-                    await connection.call(codec, call.method.name, _each(messages), _STREAM_DEADLINE)
-                else:
-                    for message in messages:
-                        await connection.call(codec, call.method.name, message, CALL_DEADLINE)
-            except EngineError as error:
-                yield Replayed(call, str(error), remark)
-            else:
-                yield Replayed(call, "", remark)
+        calls = last_life(entries)
+        _check(calls, target, codec.api, neighbours=len(peers), runs=runs, in_use=in_use)
+        for call in calls:
+            if call.method.name == _START and runs:
+                yield Replayed(call, "", "BGP runs already, so it is not started again")
+                continue
+            yield await _made(connection, codec, call, sessions=sessions)
     finally:
         await connection.close()
+
+
+def _check(calls: Sequence[Call], target: str, api: str, *, neighbours: int, runs: bool, in_use: bool) -> None:
+    if not in_use and (neighbours or runs):
+        state = f"has {neighbours} neighbour{'' if neighbours == 1 else 's'}" if neighbours else "runs BGP already"
+        raise EngineError(f"gobgpd on {target} {state}: nothing is replayed into it; start one of its own for that")
+    if calls and calls[0].method.name != _START and not runs:
+        raise EngineError(
+            f"the trace begins when BGP ran already, and in gobgpd on {target} it does not: trace a gobgpd from its "
+            "start, or replay into one in which BGP was started"
+        )
+    if other := {call.method.api for call in calls} - {api}:
+        raise EngineError(
+            f"the trace was made with API {other.pop()}, and gobgpd on {target} has {api}: replay into a daemon of the "
+            "same generation"
+        )
+
+
+async def _made(connection: Connection, codec: Codec, call: Call, *, sessions: bool) -> Replayed:
+    """Make one call, with what has to be different in it."""
+    ready = [prepared(request, sessions=sessions) for request in call.requests]
+    remark = next((remark for _, remark in ready if remark), "")
+    try:
+        messages = [message_of(call.method.request, request) for request, _ in ready]
+        if call.method.name == _STREAM:
+            await connection.call(codec, _STREAM, _each(messages), _STREAM_DEADLINE)
+        else:
+            for message in messages:
+                await connection.call(codec, call.method.name, message, CALL_DEADLINE)
+    except (EngineError, ValueError) as error:  # ValueError: somebody edited the trace
+        return Replayed(call, str(error), remark)
+    return Replayed(call, "", remark)
 
 
 async def _each(messages: Iterable[Any]) -> AsyncIterator[Any]:
