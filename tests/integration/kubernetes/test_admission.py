@@ -50,26 +50,26 @@ def validated(document: Document) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_s72_every_sample_is_admitted(server: ApiServer, name: str) -> None:
+def test_every_sample_is_admitted(server: ApiServer, name: str) -> None:
     assert admit(server, sample(name)) == ""
 
 
 @pytest.mark.parametrize(("name", "path", "value"), [row for row in GOOD_FIELDS if row[0] in OURS])
-def test_s72_what_validate_accepts_is_admitted(server: ApiServer, name: str, path: str, value: Any) -> None:
+def test_what_validate_accepts_is_admitted(server: ApiServer, name: str, path: str, value: Any) -> None:
     document = broken(name, path, value)
     assert validated(document) == ()
     assert admit(server, document) == ""
 
 
 @pytest.mark.parametrize(("name", "path", "value"), [row[:3] for row in BAD_FIELDS if row[0] in OURS])
-def test_s72_what_validate_refuses_is_not_admitted(server: ApiServer, name: str, path: str, value: Any) -> None:
+def test_what_validate_refuses_is_not_admitted(server: ApiServer, name: str, path: str, value: Any) -> None:
     document = broken(name, path, value)
     assert validated(document)
     assert admit(server, document), "admitted, though validate refuses it"
 
 
 @pytest.mark.parametrize(("name", "path", "right"), [row for row in UNKNOWN_FIELDS if row[0] in OURS])
-def test_s72_an_unknown_field_is_not_admitted(server: ApiServer, name: str, path: str, right: str) -> None:
+def test_an_unknown_field_is_not_admitted(server: ApiServer, name: str, path: str, right: str) -> None:
     document = broken(name, path, "x")
     assert any(f"did you mean {right}?" in fault for fault in validated(document))
     assert "unknown field" in admit(server, document)
@@ -134,7 +134,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
     max_examples=300, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data(), name=st.sampled_from(OURS), value=_VALUES)
-def test_s72_both_say_the_same_of_any_value_in_any_field(
+def test_both_say_the_same_of_any_value_in_any_field(
     server: ApiServer, data: st.DataObject, name: str, value: Any
 ) -> None:
     document = sample(name)

@@ -15,6 +15,9 @@ KUBERNETES = Path.home() / ".cache" / "flatbgp-test" / "kubernetes-1.37.2"
 GRPCURL = Path.home() / ".cache" / "flatbgp-test" / "grpcurl-1.9.3" / "grpcurl"
 """Built in the same way."""
 
+KUBECTL = Path.home() / ".cache" / "flatbgp-test" / "helm-4.3.1" / "kubectl"
+"""``make test`` fetches it with helm (see tools/helmprograms.py)."""
+
 GOBGPD_VERSIONS = ("3.10", "4.8")
 
 
@@ -43,6 +46,14 @@ def kubernetes_program(name: str) -> str:
         hint = "which KUBEBUILDER_ASSETS names" if assets else "'make test' builds it where Go is installed"
         pytest.skip(f"{name} is not at {path.parent}: {hint}")
     return str(path)
+
+
+def kubectl() -> str:
+    """Return the path of kubectl, from PATH where there is one; or skip the test."""
+    found = shutil.which("kubectl") or shutil.which(str(KUBECTL))
+    if found is None:
+        pytest.skip(f"kubectl is neither on PATH nor at {KUBECTL}: 'make test' fetches it")
+    return found
 
 
 def _program(name: str, version: str) -> str:
