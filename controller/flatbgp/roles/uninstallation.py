@@ -95,7 +95,7 @@ class Uninstallation:
                 raise UninstallFailed(
                     f"after {self.patience:g} s still waiting for {waiting}. A node whose kubelet is down keeps its "
                     "pods: repair it, or delete its Node. Then uninstall again; or bring flatbgp back with 'helm "
-                    "upgrade' or 'helm rollback' of the release, which is all there but for its pods"
+                    f"rollback {self.instance} REVISION' (see 'helm history'): all is there but its pods"
                 )
             await asyncio.sleep(LOOK_SECONDS)
 

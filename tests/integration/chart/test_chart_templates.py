@@ -98,7 +98,7 @@ def test_long_lived_containers_are_asked_for_their_health(objects: list[Document
             assert "preStop" not in container.get("lifecycle", {})
             if container["name"] == "gobgpd":
                 command = container["livenessProbe"]["exec"]["command"]
-                assert command[:3] == ["gobgp", "--target", "unix:///run/gobgp/gobgp.sock"]
+                assert command[:3] == ["gobgp", "--target", "unix:///run/flatbgp/gobgpd.sock"]
             else:
                 (health,) = (port for port in container["ports"] if port["name"] == "health")
                 probe = container["readinessProbe"]["httpGet"]
@@ -112,9 +112,9 @@ def test_s77_gobgpd_is_a_sidecar_that_ends_last_and_listens_on_a_socket_of_the_p
     (gobgpd,) = pod["initContainers"]
     (speaker,) = pod["containers"]
     assert gobgpd["restartPolicy"] == "Always"
-    assert gobgpd["command"] + gobgpd["args"] == ["flatbgp", "gobgpd", "--gobgp=unix:///run/gobgp/gobgp.sock"]
+    assert gobgpd["command"] + gobgpd["args"] == ["flatbgp", "gobgpd", "--gobgp=unix:///run/flatbgp/gobgpd.sock"]
     assert "ports" not in gobgpd
-    assert "--gobgp=unix:///run/gobgp/gobgp.sock" in speaker["args"]
+    assert "--gobgp=unix:///run/flatbgp/gobgpd.sock" in speaker["args"]
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     mounted = {each["name"]: {mount["name"] for mount in each["volumeMounts"]} for each in (gobgpd, speaker)}
     assert mounted == {"gobgpd": {"gobgp"}, "speaker": {"gobgp", "state", "machine-id"}}

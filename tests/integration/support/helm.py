@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -59,6 +59,10 @@ class Helm:
     major: str
     home: Path
     server: ApiServer | None = None
+
+    def on(self, server: ApiServer) -> "Helm":
+        """Return the same on a cluster."""
+        return replace(self, server=server)
 
     def run(self, *arguments: str | Path, values: Values = NO_VALUES) -> str:
         """Run a command and return what it printed; :class:`Refused` when it fails."""
