@@ -23,6 +23,7 @@ INTERRUPTED: Final = 130
 COMMANDS: Final = {
     "apply": Entry("flatbgp.cli.apply:apply", "Create or change what a file describes."),
     "delete": Entry("flatbgp.cli.delete:delete", "Delete what a file describes, or one object."),
+    "check": Entry("flatbgp.cli.check:check", "Say whether sessions can come up here, and what to do if not."),
     "validate": Entry("flatbgp.cli.validate:validate", "Check files without writing anything."),
     "get": Entry("flatbgp.cli.get:get", "List objects, or show one."),
     "describe": Entry("flatbgp.cli.describe:describe", "Explain one object: its state, and what to do about it."),

@@ -26,7 +26,8 @@ from flatbgp.host.packets.netlink import AF_INET, AF_INET6
 from flatbgp.host.rules import Ban, Rules
 from flatbgp.resources.ip import IPAddress
 
-_SOCK_DIAG_BY_FAMILY, _SOCK_DESTROY = 20, 21
+SOCK_DESTROY = 21
+_SOCK_DIAG_BY_FAMILY = 20
 _ROUNDS = 3
 
 
@@ -58,7 +59,7 @@ class Sockets:
         ended meanwhile is fine.
         """
         try:
-            self._netlink.request(_SOCK_DESTROY, destroy_request(victim))
+            self._netlink.request(SOCK_DESTROY, destroy_request(victim))
         except NetlinkError as error:
             return error.errno == errno.ENOENT
         return True
