@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from storedocs import Backend
+from storedocs import Backend, opened
 
 from flatbgp.resources.kinds import ALL
 from flatbgp.store.protocol import Store
-from support.kubernetes import ApiServer
+from support import definitions
+from support.faultyproxy import FaultyProxy, faulty_proxy
+from support.kubernetes import ApiServer, api_servers
 
 ONLY_EMBEDDED = ("test_an_applied_node_brings_its_status_and_keeps_its_pod_cidrs[kubernetes]",)
 """On Kubernetes a Node's status is the kubelet's, so there is nothing to test."""
@@ -37,7 +39,7 @@ def directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def cluster(api_server: ApiServer) -> ApiServer:
     """The API server with the chart's definitions."""
-    api_server.install_definitions()
+    definitions.install(api_server)
     return api_server
 
 
@@ -70,3 +72,33 @@ def store(backend: Backend) -> Store:
 def other(backend: Backend, store: Store) -> Store:  # noqa: ARG001 - the other one comes second
     """Another client of the same store."""
     return backend.connect()
+
+
+@pytest.fixture(scope="module")
+def fragile() -> Iterator[ApiServer]:
+    """A server of one file's own, which its tests may stop, replace and restore."""
+    with api_servers() as (server,):
+        definitions.install(server)
+        yield server
+
+
+@pytest.fixture
+def server(fragile: ApiServer) -> Iterator[ApiServer]:
+    """The same with nothing in it; it runs again and is empty again at the end."""
+    yield fragile
+    fragile.resume()
+    fragile.start()
+    fragile.clear(ALL)
+
+
+@pytest.fixture
+async def direct(server: ApiServer) -> AsyncIterator[Store]:
+    """A client with a way of its own."""
+    async with opened(server.url()) as store:
+        yield store
+
+
+@pytest.fixture
+async def proxy(server: ApiServer) -> AsyncIterator[FaultyProxy]:
+    async with faulty_proxy(server.port) as proxy:
+        yield proxy

@@ -1,10 +1,10 @@
 """What the tests of stores share: the stores themselves, objects to put there, and watches that run."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.kind import Kind
@@ -12,11 +12,13 @@ from flatbgp.resources.manifest import Manifest
 from flatbgp.resources.meta import Key
 from flatbgp.resources.node import NODE
 from flatbgp.resources.secret import SECRET
-from flatbgp.store.protocol import Change, ChangeType, Store
+from flatbgp.store.protocol import Change, ChangeType, Store, StoreError, Unreachable
 from flatbgp.store.url import open_store
 
 NAMESPACE = "kube-system"
 SECONDS = 5.0
+
+R = TypeVar("R")
 
 
 @dataclass
@@ -42,6 +44,37 @@ class Backend:
         async with AsyncExitStack() as stack:
             for store in self._opened:
                 stack.push_async_callback(store.close)
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Store]:
+    """Have a client, closed at the end."""
+    store = open_store(url)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def until_answered(call: Callable[[], Awaitable[R]], error: type[StoreError] = Unreachable) -> R:
+    """Call again as long as it fails like this."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await call()
+            except error:
+                await asyncio.sleep(0.05)
+
+
+async def until_raised(call: Callable[[], Awaitable[Any]], error: type[StoreError]) -> StoreError:
+    """Call again until it fails like this."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await call()
+            except error as found:
+                return found
+            await asyncio.sleep(0.05)
 
 
 def document(kind: Kind[Any, Any], name: str, *, namespace: str = NAMESPACE, **more: Any) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class FaultyStore:
         self._fault = Fault.NONE
         self._changed = asyncio.Event()
         self.lists = 0
+        self.rest = 0.0
+        """For how many seconds a refusal asks to be left alone."""
 
     @property
     def fault(self) -> Fault:
@@ -109,7 +111,7 @@ class FaultyStore:
     async def _asked(self, request: Callable[[], Awaitable[R]]) -> R:
         match self._fault:
             case Fault.REFUSED:
-                raise Unreachable("refused by the test")
+                raise Unreachable("refused by the test", self.rest)
             case Fault.SILENT:
                 await asyncio.Event().wait()
             case Fault.UNANSWERED:

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -141,11 +142,31 @@ class ApiServer:
         if self._api is not None:
             self._api.signal(signal.SIGCONT)
 
-    def replace(self) -> None:
-        """Put another, empty cluster in this one's place: the same address, certificate and users."""
+    def replace(self) -> Path:
+        """Put another, empty cluster in this one's place: the same address, certificate and users. Return the old."""
+        self.close()
+        old = self._unused()
+        (self.directory / "etcd").rename(old)
+        self.start()
+        return old
+
+    def back_up(self) -> Path:
+        """Copy the whole state of the cluster, which stands still meanwhile."""
+        self.close()
+        copy = self._unused()
+        shutil.copytree(self.directory / "etcd", copy)
+        self.start()
+        return copy
+
+    def restore(self, state: Path) -> None:
+        """Put a state from :meth:`replace` or :meth:`back_up` in the place of the present one."""
         self.close()
         shutil.rmtree(self.directory / "etcd")
+        state.rename(self.directory / "etcd")
         self.start()
+
+    def _unused(self) -> Path:
+        return self.directory / f"etcd-{secrets.token_hex(4)}"
 
     def close(self) -> None:
         """End everything."""
@@ -232,7 +253,9 @@ class ApiServer:
         """Remove all objects of these kinds, finalizers or not; those that the API server keeps for itself stay."""
         for kind in kinds:
             prefix = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
-            for item in self.request("GET", f"{prefix}/{kind.plural}")["items"]:
+            # After a start, and after a compaction, a server may say for a moment that it is not ready for a kind.
+            found = wait_until(kind.plural, partial(self.request, "GET", f"{prefix}/{kind.plural}"))
+            for item in found["items"]:
                 meta = item["metadata"]
                 if _IDENTITY_LABEL in meta.get("labels", {}):
                     continue

@@ -245,6 +245,19 @@ async def test_a_store_that_is_away_at_the_start_is_waited_for(store: Store, fau
         assert list(cache.items) == [ROUTER]
 
 
+async def test_s47_a_store_that_asks_for_rest_is_left_alone_so_long(store: Store, faulty: FaultyStore) -> None:
+    await store.create(BGP_PEER, peer())
+    faulty.fault, faulty.rest = Fault.REFUSED, 20.0
+    async with caches(faulty) as group:
+        cache = group.start(BGP_PEER)
+        await asyncio.sleep(19.9)
+        assert faulty.lists == 1
+        await asyncio.sleep(10.2)  # up to half as much more, so that not all come back at once
+        assert faulty.lists == 2
+        faulty.fault = Fault.NONE
+        await cache.wait_synced()
+
+
 async def test_waits_begin_anew_after_a_healthy_time(faulty: FaultyStore) -> None:
     async with cached(faulty) as (cache, ear):
         faulty.fault = Fault.REFUSED

@@ -22,11 +22,20 @@ from flatbgp.store.protocol import Applied, Change, Expired, Listing, NotFound, 
 
 
 class KubernetesStore:
-    """Objects on an API server. ``random`` returns numbers from 0 to 1."""
+    """Objects on an API server. ``random`` returns numbers from 0 to 1; the rest is how long a watch may be silent."""
 
-    def __init__(self, place: Location, *, random: Callable[[], float] = randomness.random) -> None:
+    def __init__(
+        self,
+        place: Location,
+        *,
+        random: Callable[[], float] = randomness.random,
+        silence: float = watching.SILENCE_SECONDS,
+        unheard: float = watching.UNHEARD_SECONDS,
+    ) -> None:
         self._transport = Transport(place)
         self._random = random
+        self._silence = silence
+        self._unheard = unheard
 
     async def identity(self) -> str:
         """Return the uid of the namespace kube-system."""
@@ -57,7 +66,7 @@ class KubernetesStore:
         """Yield what changed after ``since``, as soon as it does; go on where the server ends a watch in order."""
         if not since.isdecimal():
             raise Expired(f"{since[:40]!r} is no version of {kind.full_name} here; list again")
-        what = watching.Watched(kind, _scope(kind, namespace), selector)
+        what = watching.Watched(kind, _scope(kind, namespace), selector, self._silence, self._unheard)
         cursor, begun = since, False
         while True:
             seconds = watching.LEAST_SECONDS + self._random() * (watching.MOST_SECONDS - watching.LEAST_SECONDS)

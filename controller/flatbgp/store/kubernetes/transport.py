@@ -23,6 +23,9 @@ from flatbgp.store.protocol import StoreError, Unreachable, WrongStore
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 
+USER_AGENT: Final = "flatbgp"
+"""How the server's audit log and metrics name the client."""
+
 IDENTITY_PATH: Final = "/api/v1/namespaces/kube-system"
 """Its uid tells a cluster from any other: the namespace is made with the cluster and cannot be deleted."""
 
@@ -156,7 +159,7 @@ class Transport:
     @contextlib.asynccontextmanager
     async def _exchange(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
         response = await self._send(request)
-        if response.status == HTTPStatus.UNAUTHORIZED and request.path != IDENTITY_PATH:
+        if response.status == HTTPStatus.UNAUTHORIZED:
             # Nothing was done. The credentials may have been renewed where they come from.
             response.release()
             await self._load()
@@ -172,7 +175,12 @@ class Transport:
         else:
             access, client = self._access, self._client
         # Lists of a local server come faster as they are than compressed.
-        headers = {"Accept": JSON, "Accept-Encoding": "identity", "Content-Type": request.content_type}
+        headers = {
+            "Accept": JSON,
+            "Accept-Encoding": "identity",
+            "Content-Type": request.content_type,
+            "User-Agent": USER_AGENT,
+        }
         authorization = await access.authorization()
         if authorization is not None:
             headers["Authorization"] = authorization
@@ -223,7 +231,7 @@ class Transport:
             body = await response.read()
         if response.status != HTTPStatus.OK:
             self._known = False
-            raise _unidentified(self.where, response.status, body)
+            raise _unidentified(self.where, Answer(response.status, body, _retry_after(response)))
         try:
             uid = msgspec.json.decode(body, type=_Namespace).metadata.uid
         except msgspec.DecodeError as error:
@@ -273,16 +281,16 @@ def _retry_after(response: aiohttp.ClientResponse) -> float:
     return float(text) if text.isdecimal() else 0.0
 
 
-def _unidentified(where: str, status: int, body: bytes) -> StoreError:
-    text = body[:300].decode(errors="replace")
-    if status == HTTPStatus.FORBIDDEN:
+def _unidentified(where: str, answer: Answer) -> StoreError:
+    text = answer.body[:300].decode(errors="replace")
+    if answer.status == HTTPStatus.FORBIDDEN:
         return StoreError(
             f"{where} does not let this user read the namespace kube-system, by whose uid a cluster is known: allow"
             ' it apiGroups [""], resources ["namespaces"], resourceNames ["kube-system"], verbs ["get"]'
         )
-    if status == HTTPStatus.UNAUTHORIZED:
+    if answer.status == HTTPStatus.UNAUTHORIZED:
         return StoreError(f"{where} does not accept the credentials: log in again, or renew the token ({text})")
-    return Unreachable(f"{where} cannot say who it is: {status} {text}")
+    return Unreachable(f"{where} cannot say who it is: {answer.status} {text}", answer.retry_after)
 
 
 def _socket(address: Any) -> socket.socket:
