@@ -165,7 +165,7 @@ def message_lines(message: Values) -> Iterator[str]:
     if isinstance(assignment := rest.pop("assignment", None), Mapping):
         yield assignment_text(assignment)
     if isinstance(peer := rest.pop("peer", None), Mapping):
-        yield from _peer_lines(peer)
+        yield from _peer_lines(peer) if "peer" not in peer else [event_text(peer) or "all neighbours were told"]
     if rest:
         yield json.dumps(rest, ensure_ascii=False)
 
