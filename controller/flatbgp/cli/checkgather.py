@@ -61,9 +61,10 @@ async def _cluster(url: str, who: Who, asked: tuple[Access, ...]) -> tuple[Findi
     inspection = Inspection(location(url.partition(":")[2]))
 
     try:
-        version, found, refused, allocators = await asyncio.gather(
-            inspection.version(), inspection.definitions(DEFINED), inspection.refused(asked), inspection.allocators()
-        )
+        version = await inspection.version()
+        found = await inspection.definitions(DEFINED)
+        refused = await inspection.refused(asked)
+        allocators = await inspection.allocators()
     except StoreError as error:
         return (problem("Kubernetes", str(error)),)
     finally:

@@ -1,9 +1,9 @@
 """What an API server tells of itself: its version, the definitions it has, what we may do, who else is there."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -15,6 +15,8 @@ from flatbgp.resources.kinds import AnyKind
 from flatbgp.store.kubernetes.access import Location
 from flatbgp.store.kubernetes.transport import Request, Transport
 from flatbgp.store.protocol import StoreError
+
+T = TypeVar("T")
 
 _DEFINITIONS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -48,12 +50,12 @@ class Inspection:
     async def definitions(self, kinds: Iterable[AnyKind]) -> Mapping[str, Definition]:
         """Return the definitions that are there, by ``plural.group``."""
         wanted = list(kinds)
-        found = await asyncio.gather(*(self._definition(kind) for kind in wanted))
+        found = await _all(self._definition(kind) for kind in wanted)
         return {kind.full_name: each for kind, each in zip(wanted, found, strict=True) if each is not None}
 
     async def refused(self, needs: Sequence[Access]) -> tuple[Access, ...]:
         """Return those of the accesses that we may not have."""
-        allowed = await asyncio.gather(*(self._may(access) for access in needs))
+        allowed = await _all(self._may(access) for access in needs)
         return tuple(access for access, may in zip(needs, allowed, strict=True) if not may)
 
     async def allocators(self) -> tuple[str, ...] | None:
@@ -108,6 +110,16 @@ class Inspection:
 
 
 _COMPARED: Final = ("schema", "additionalPrinterColumns")
+
+
+async def _all(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return the answers to all; when one fails the others are called off, so that none is left behind."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(question) for question in questions]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 def _owner(meta: Mapping[str, Any]) -> str:
