@@ -43,9 +43,10 @@ lint: setup-dev ## Style, types, and the contracts between the layers
 	@.venv/bin/lint-imports
 
 .PHONY: generate
-generate: setup-dev ## Write anew what is generated: gRPC stubs, reference pages
+generate: setup-dev ## Write anew what is generated: gRPC stubs, reference pages, the chart's definitions
 	@$(PYTHON) tools/generate_protos.py
 	@$(PYTHON) tools/generate_docs.py
+	@$(PYTHON) tools/generate_crds.py
 
 .PHONY: bench
 bench: setup-dev ## Measure speed and memory; medians and spreads, raw figures in bench/results/
