@@ -8,6 +8,7 @@ import click
 
 from flatbgp.cli.errors import CommandFailed
 from flatbgp.cli.files import read_sources
+from flatbgp.cli.stores import list_kinds
 from flatbgp.resources import kinds
 from flatbgp.resources.changes import changes
 from flatbgp.resources.crosscheck import crosscheck
@@ -48,8 +49,7 @@ async def checked(filenames: Sequence[str], store: Store | None) -> tuple[Manife
 async def _stored(store: Store, manifests: Sequence[Manifest]) -> tuple[Resource[Any, Any], ...]:
     """Return the objects that the manifests can clash with: what people write, and objects of their own kinds."""
     own = {manifest.kind for manifest in manifests}
-    listings = [await store.list(kind) for kind in kinds.ALL if kind in own or not kind.written_by]
-    return tuple(item for listing in listings for item in listing.items)
+    return tuple(await list_kinds(store, (kind for kind in kinds.ALL if kind in own or not kind.written_by)))
 
 
 def _against(

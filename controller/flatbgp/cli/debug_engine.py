@@ -84,6 +84,7 @@ async def _show(
 
 
 async def _differences(target: str, url: str, node: str, secret_namespace: str) -> "Sequence[Difference]":
+    from flatbgp.cli.stores import list_kinds  # noqa: PLC0415 - the rest of this file needs no store
     from flatbgp.engine.gobgp.adapter import GobgpEngine  # noqa: PLC0415
     from flatbgp.resources import kinds  # noqa: PLC0415
     from flatbgp.roles.speaker.differences import differences  # noqa: PLC0415
@@ -92,8 +93,7 @@ async def _differences(target: str, url: str, node: str, secret_namespace: str) 
 
     store, gobgpd = open_store(url), GobgpEngine(target)
     try:
-        listings = [await store.list(kind) for kind in kinds.ALL]
-        resources = [item for listing in listings for item in listing.items]
+        resources = await list_kinds(store, kinds.ALL)
         expected = expected_of_store(resources, node, await store.identity(), secret_namespace)
         return differences(expected, await gobgpd.observe(), await gobgpd.neighbors())
     finally:

@@ -11,7 +11,7 @@ import click
 from flatbgp.cli.errors import CommandFailed
 from flatbgp.cli.params import USER_NAMESPACE, DurationType, store_option
 from flatbgp.cli.plan import as_text
-from flatbgp.cli.stores import with_store
+from flatbgp.cli.stores import list_kinds, with_store
 from flatbgp.planning.explain import Explanation, explain
 from flatbgp.planning.holdings import LeaseResource, Sightings, observe
 from flatbgp.resources import kinds
@@ -118,7 +118,7 @@ def _listed(addresses: Iterable[IPAddress]) -> str:
 
 async def foretell(store: Store, node: str) -> Explanation:
     """Return what draining a Node would do; nothing is changed."""
-    before = {(item.kind, item.key): item for kind in kinds.ALL for item in (await store.list(kind)).items}
+    before = {(item.kind, item.key): item for item in await list_kinds(store, kinds.ALL)}
     resource = before.get((NODE, Key("", node)))
     if resource is None:
         raise CommandFailed(f'error: nodes "{node}" not found')

@@ -9,7 +9,7 @@ from flatbgp.resources import kinds
 from flatbgp.resources.kind import Kind
 from flatbgp.resources.kinds import AnyKind
 from flatbgp.resources.resource import Resource
-from flatbgp.store.protocol import Store
+from flatbgp.store.protocol import NotServed, Store
 
 
 class KindType(click.ParamType[tuple[AnyKind, ...]]):
@@ -30,12 +30,18 @@ class KindType(click.ParamType[tuple[AnyKind, ...]]):
 
 
 async def chosen(store: Store, candidates: tuple[AnyKind, ...]) -> AnyKind:
-    """Return the one kind that is meant in this store: the first group that has objects there, else the first."""
-    if len(candidates) > 1:
-        for kind in candidates:
+    """Return the one kind that is meant in this store: the first that has objects there, else the first it knows."""
+    if len(candidates) == 1:
+        return candidates[0]
+    known = []
+    for kind in candidates:
+        try:
             if (await store.list(kind)).items:
                 return kind
-    return candidates[0]
+        except NotServed:
+            continue
+        known.append(kind)
+    return (known or candidates)[0]
 
 
 async def found(store: Store, kind: AnyKind, name: str, namespace: str) -> Resource[Any, Any]:
