@@ -90,6 +90,9 @@ def check(answer: Answer, about: About, where: str) -> None:
     """Raise what the answer says, unless it is the one that was asked for."""
     if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
         raise failure(status_of(answer.body, answer.status), about, where, answer.retry_after)
+    if not answer.body.startswith(b"{"):
+        text = answer.body[:100].decode(errors="replace")
+        raise Unreachable(f"{where} did not answer as an API server does, to {about.verb} {about.subject}: {text}")
 
 
 def status_of(body: bytes, code: int) -> Status:

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, Final
 
-import msgspec
-
 from flatbgp.resources.kind import Kind, S, T
 from flatbgp.resources.resource import Resource
 from flatbgp.store.kubernetes import errors, objects, paths
 from flatbgp.store.kubernetes.transport import Transport
-from flatbgp.store.protocol import Expired, Listing, StoreError
+from flatbgp.store.protocol import Expired, Listing
 from flatbgp.store.quiet import bulk_load
 
 PAGE_SECONDS: Final = 30.0
@@ -41,10 +39,7 @@ async def _read(
         while True:
             answer = await transport.call(paths.page(kind, namespace, selector, after, size), PAGE_SECONDS)
             errors.check(answer, about, transport.where)
-            try:
-                page = objects.page(answer.body)
-            except msgspec.DecodeError as error:
-                raise StoreError(f"{transport.where}: the list of {kind.full_name} cannot be read: {error}") from error
+            page = objects.page(answer.body)
             items = page.items or []
             if not after:
                 quiet.enter_context(bulk_load(len(items) + page.metadata.remaining))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
+import msgspec
+
 from flatbgp.resources.kind import Kind
 from flatbgp.store.kubernetes import errors, objects, paths
 from flatbgp.store.kubernetes.transport import Transport
@@ -71,7 +73,7 @@ async def follow(
     async with transport.stream(request) as stream:
         if stream.status >= HTTPStatus.MULTIPLE_CHOICES:
             errors.check(await stream.rest(), what.about, transport.where)
-        lines = _Lines()
+        lines = Lines()
         chunk = await stream.chunk(_FIRST_SECONDS)
         first, *others = _portions(lines.complete(chunk or b"")) or [[]]
         yield _changes(what, first, transport.where)
@@ -102,13 +104,14 @@ async def _check(transport: Transport, what: Watched, since: str) -> None:
         raise Expired(f"{what.kind.full_name}: version {since} is not reached yet, it is {now} now; list again")
 
 
-class _Lines:
+class Lines:
     """Whole lines out of what comes in pieces."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def complete(self, chunk: bytes) -> list[bytes]:
+        """Return the lines that are whole now."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         return lines
 
@@ -118,7 +121,10 @@ def _portions(lines: list[bytes]) -> list[list[bytes]]:
 
 
 def _changes(what: Watched, lines: Sequence[bytes], where: str) -> list[Change[Any, Any]]:
-    return [_change(what, objects.event(line), where) for line in lines]
+    try:
+        return [_change(what, objects.event(line), where) for line in lines]
+    except msgspec.DecodeError as error:
+        raise Unreachable(f"{where} sent no event in the watch of {what.about.subject}: {error}") from error
 
 
 def _change(what: Watched, event: objects.Event, where: str) -> Change[Any, Any]:

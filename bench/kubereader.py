@@ -1,0 +1,77 @@
+"""A reader of all Nodes of an API server, measured from inside: what the roles' caches cost, and nothing else.
+
+``kubereader.py STORE WRITES MARK`` lists, prints a line, waits until the Node of the last write has the label
+``mark`` = MARK, and prints its figures as JSON.
+"""
+
+import asyncio
+import json
+import random
+import resource
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from flatbgp.resources.node import NODE
+from flatbgp.store.cache import CacheSet
+from flatbgp.store.url import open_store
+
+
+def _resident() -> float:
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+
+
+@asynccontextmanager
+async def _stalls(found: dict[str, float], what: str) -> AsyncIterator[None]:
+    """Note how late a timer of this loop was at most, and the most CPU time that the process took between two beats."""
+    late, busy = f"longest stall of a loop, {what}, ms (<50)", f"longest use of the CPU without a pause, {what}, ms"
+    found |= {late: 0.0, busy: 0.0}
+
+    async def beat() -> None:
+        while True:
+            begun, used = time.perf_counter(), time.process_time()
+            await asyncio.sleep(0.002)
+            found[late] = max(found[late], 1000 * (time.perf_counter() - begun - 0.002))
+            found[busy] = max(found[busy], 1000 * (time.process_time() - used))
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _read(url: str, writes: int, mark: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    store = open_store(url)
+    changed = asyncio.Event()
+    clock = asyncio.get_running_loop().time
+    choice = random.SystemRandom().random
+    found["reader before its list: RSS, MB"] = _resident()
+    async with CacheSet(store, changed.set, log=structlog.get_logger(), clock=clock, random=choice) as caches:
+        async with _stalls(found, "list of all Nodes"):
+            begun, used = time.perf_counter(), time.process_time()
+            cache = caches.start(NODE)
+            await caches.wait_synced()
+            found["list of all Nodes, s (<3)"] = time.perf_counter() - begun
+            found["list of all Nodes, s of CPU"] = time.process_time() - used
+        found["reader after its list: RSS, MB"] = _resident()
+        print("listed", flush=True)
+        async with _stalls(found, f"{writes} of them change"):
+            used = time.process_time()
+            while sum(node.meta.labels.get("mark") == mark for node in cache.items.values()) < writes:
+                changed.clear()
+                await changed.wait()
+            found["a change in the cache, us of CPU"] = 1e6 * (time.process_time() - used) / writes
+    await store.close()
+    found["reader at most: RSS, MB (<150)"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_read(sys.argv[1], int(sys.argv[2]), sys.argv[3]))))
