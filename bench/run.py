@@ -1,7 +1,8 @@
 """The benchmark: measures speed and memory of all or some parts, prints medians and spreads, keeps every sample.
 
 ``bench/run.py`` measures everything; ``bench/run.py plan live --changes 50`` only what it is told to. The parts
-"engine", "live", "memory" and "failover" need root, gobgpd and FRR, like the lab.
+"engine", "live", "memory" and "failover" need root, gobgpd and FRR, like the lab; "kubestore" needs
+kube-apiserver and etcd, which ``make test`` builds.
 """
 
 import argparse
@@ -16,6 +17,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests" / "integration"))  # the
 import cli
 import engine
 import failover
+import kubestore
 import live
 import loop
 import memory
@@ -31,6 +33,7 @@ def _parts(failovers: int, changes: int) -> dict[str, Callable[[], Figures]]:
     return {
         "plan": plan.measure,
         "store": lambda: asyncio.run(store.measure()),
+        "kubestore": kubestore.measure,
         "loop": loop.measure,
         "cli": cli.measure,
         "engine": engine.measure,
