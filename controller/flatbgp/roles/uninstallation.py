@@ -37,7 +37,7 @@ from flatbgp.resources.workload import (
     NAME_LABEL,
     POD,
 )
-from flatbgp.store.protocol import Conflict, NotFound, Store, Unreachable
+from flatbgp.store.protocol import Conflict, NotFound, NotServed, Store, Unreachable
 
 LOOK_SECONDS: Final = 0.5
 """How often pods and Leases are read while waiting."""
@@ -141,7 +141,7 @@ class Uninstallation:
     async def _list(self, kind: Kind[Any, Any], namespace: str | None) -> list[Resource[Any, Any]]:
         try:
             return list((await self.store.list(kind, namespace)).items)
-        except NotFound:
+        except NotServed:
             return []  # the definition was removed, and took its objects along
 
     async def _release(self, item: Resource[Any, Any], others: Sequence[str]) -> None:

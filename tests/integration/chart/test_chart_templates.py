@@ -162,6 +162,16 @@ def test_every_option_is_one_that_the_program_has(objects: list[Document]) -> No
                 assert re.search(rf"{option}\b", shown), f"{command} has no {option}"
 
 
+def test_the_commands_of_the_operations_page_work(helm4: Helm) -> None:
+    page = (CHART.parents[1] / "docs" / "operations.md").read_text().replace("\\\n", " ")
+    commands = re.findall(r"(?m)^helm (install|upgrade) flatbgp charts/flatbgp (.*)$", page)
+    assert len(commands) == 5
+    for _, options in commands:
+        settings = re.findall(r"--set ([^ ]+)", options.replace("REGISTRY", "registry.example.com"))
+        values = [part for setting in settings for part in ("--set", setting)]
+        assert helm4.template({}, *values)
+
+
 # --- what an upgrade must not change
 
 

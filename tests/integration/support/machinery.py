@@ -58,8 +58,7 @@ class Pod:
 class Machinery:
     """Runs what is in the chart's namespace of a cluster, in a thread of its own, until closed.
 
-    ``nodes`` are those of the DaemonSet, ``control`` those that run everything else, by their names. ``mounts`` are
-    files in place of those that a container would have mounted.
+    ``nodes`` are those of the DaemonSet, ``control`` those that run everything else, by their names.
     """
 
     def __init__(
@@ -69,12 +68,10 @@ class Machinery:
         *,
         nodes: Mapping[str, Namespace],
         control: Mapping[str, Namespace],
-        mounts: Mapping[str, str] | None = None,
     ) -> None:
         self.pods: dict[str, Pod] = {}
         self._server, self._directory = server, directory
         self._nodes, self._control = dict(nodes), dict(control)
-        self._mounts = dict(mounts or {})
         self._jobs: dict[str, Pod] = {}
         self._error: Exception | None = None
         self._end = threading.Event()
@@ -88,6 +85,7 @@ class Machinery:
         for pod in (*self.pods.values(), *self._jobs.values()):
             for process in pod.processes:
                 process.kill()
+            self._remove(pod)
         if self._error is not None:
             raise self._error
 
@@ -156,7 +154,6 @@ class Machinery:
             "/run/flatbgp/": f"{directory}/",
             "/var/lib/flatbgp": str(self._directory / f"state-{place}"),
             "$(NODE_NAME)": place,
-            **self._mounts,
         }
         program, role = container["command"]
         assert program == "flatbgp"
@@ -183,9 +180,12 @@ class Machinery:
             thread.start()
         for pod, thread in zip(pods, threads, strict=True):
             thread.join()
-            with suppress(NotThere):
-                self._server.request("DELETE", f"{_PODS}/{pod.name}", {"gracePeriodSeconds": 0})
+            self._remove(pod)
             del self.pods[pod.name]
+
+    def _remove(self, pod: Pod) -> None:
+        with suppress(NotThere):
+            self._server.request("DELETE", f"{_PODS}/{pod.name}", {"gracePeriodSeconds": 0})
 
     def _run_job(self, job: Document) -> None:
         name, uid = job["metadata"]["name"], job["metadata"]["uid"]
@@ -199,8 +199,7 @@ class Machinery:
         (process,) = pod.processes
         if process.alive:
             return
-        with suppress(NotThere):
-            self._server.request("DELETE", f"{_PODS}/{pod.name}", {"gracePeriodSeconds": 0})
+        self._remove(pod)
         status = _succeeded(job) if process.child.returncode == 0 else _failed(process)
         self._server.request("PATCH", f"{_JOBS}/{name}/status", {"status": status}, content_type=_MERGE)
 
