@@ -16,6 +16,8 @@ from flatbgp.resources.ip import IPAddress, IPNetwork
 if TYPE_CHECKING:  # loaded to run, not for --help
     from flatbgp.engine.gobgp.entries import Entry
     from flatbgp.engine.gobgp.replay import Call
+    from flatbgp.resources.resource import Resource
+    from flatbgp.store.protocol import Store
 
 
 @click.command()
@@ -164,13 +166,16 @@ def _from_manifests(
     form: str | None,
 ) -> None:
     from flatbgp.cli.checking import checked  # noqa: PLC0415 - loaded to run, not for --help
+    from flatbgp.cli.stores import with_store  # noqa: PLC0415
     from flatbgp.engine.gobgp.dry import dry_calls  # noqa: PLC0415
     from flatbgp.engine.gobgp.script import grpcurl_script  # noqa: PLC0415
-    from flatbgp.resources.codec import decode  # noqa: PLC0415
     from flatbgp.roles.speaker.assumed import with_assumed_leases  # noqa: PLC0415
     from flatbgp.roles.speaker.expected import expected_of_manifests  # noqa: PLC0415
 
-    resources = [decode(each.kind, dict(each.document)) for each in asyncio.run(checked(filenames, None))]
+    async def applied(store: "Store") -> "Sequence[Resource[Any, Any]]":
+        return await store.preview(await checked(filenames, store))
+
+    resources = with_store("sqlite::memory:", applied)
     complete, holders = with_assumed_leases(resources, node, held, USER_NAMESPACE)
     for address, holder in holders.items():
         if address not in held:

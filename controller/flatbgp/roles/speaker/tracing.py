@@ -45,6 +45,11 @@ class CallTracing:
             self._loop.remove_signal_handler(signal.SIGUSR2)
             self._end()
 
+    @property
+    def on(self) -> bool:
+        """Whether calls are traced."""
+        return self._file is not None
+
     def attach(self, engine: GobgpEngine) -> GobgpEngine:
         """Trace this engine from now on, while tracing is on."""
         self._engine = engine
@@ -78,11 +83,11 @@ class CallTracing:
         self.log.info(f"gRPC calls are traced to {path}; SIGUSR2 ends that, 'flatbgp debug rpc {path}' shows it")
 
     def _end(self) -> None:
+        file, self._file = self._file, None
         if self._engine is not None:
             self._engine.trace(None)
-        if self._file is not None:
-            self._file.close()
-        self._file = None
+        if file is not None:
+            file.close()
 
     def _failed(self, message: str) -> None:
         """Take note, in the writing thread, that nothing is written any more."""
