@@ -30,7 +30,8 @@ WRITES = 1500
 _READER_SECONDS = 120.0
 
 
-def _node(number: int) -> dict[str, Any]:
+def node(number: int) -> dict[str, Any]:
+    """Return a Node as a kubelet has it, with all that nobody here reads: 8 KB."""
     name = f"node-{number:05}"
     kinds = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable", "Ready")
     images = [
@@ -60,7 +61,7 @@ def _node(number: int) -> dict[str, Any]:
     }
 
 
-async def _all(call: Callable[[int], Awaitable[Any]], count: int) -> float:
+async def at_once(call: Callable[[int], Awaitable[Any]], count: int) -> float:
     """Call for each number, some at a time; return the seconds."""
     numbers = iter(range(count))
 
@@ -75,7 +76,7 @@ async def _all(call: Callable[[int], Awaitable[Any]], count: int) -> float:
     return time.perf_counter() - begun
 
 
-class _Bare:
+class BareClient:
     """A client that knows nothing but the URL and the token."""
 
     def __init__(self, server: ApiServer, session: aiohttp.ClientSession) -> None:
@@ -85,6 +86,7 @@ class _Bare:
         self._server, self._session = server.server, session
 
     async def send(self, method: str, path: str, body: Mapping[str, Any], kind: str = "application/json") -> None:
+        """Send one request and read its answer; whatever is no success raises."""
         headers = {**self._headers, "Content-Type": kind}
         url = self._server + path
         async with self._session.request(
@@ -96,12 +98,12 @@ class _Bare:
 
 async def _writes(server: ApiServer, store: Store, figures: Figures) -> None:
     async with aiohttp.ClientSession() as session:
-        bare = _Bare(server, session)
-        seconds = await _all(lambda number: bare.send("POST", "/api/v1/nodes", _node(number)), NODES)
+        bare = BareClient(server, session)
+        seconds = await at_once(lambda number: bare.send("POST", "/api/v1/nodes", node(number)), NODES)
         note(figures, f"bare client: {NODES} Nodes created, a second", NODES / seconds)
         for run in range(RUNS):
             patch = {"metadata": {"labels": {"bare": str(run)}}}
-            seconds = await _all(
+            seconds = await at_once(
                 lambda number, patch=patch: bare.send(
                     "PATCH", f"/api/v1/nodes/node-{number:05}", patch, "application/merge-patch+json"
                 ),
@@ -109,7 +111,9 @@ async def _writes(server: ApiServer, store: Store, figures: Figures) -> None:
             )
             theirs = WRITES / seconds
             patch = {"metadata": {"labels": {"ours": str(run)}}}
-            seconds = await _all(lambda number, patch=patch: store.patch(NODE, f"node-{number:05}", "", patch), WRITES)
+            seconds = await at_once(
+                lambda number, patch=patch: store.patch(NODE, f"node-{number:05}", "", patch), WRITES
+            )
             note(figures, "bare client: PATCHes a second", theirs)
             note(figures, "store: PATCHes a second", WRITES / seconds)
             note(figures, "store's PATCHes, % of the bare client's (>80)", 100 * WRITES / seconds / theirs)
@@ -126,7 +130,7 @@ async def _read(server: ApiServer, store: Store, figures: Figures) -> None:
         async with asyncio.timeout(_READER_SECONDS):
             await reader.stdout.readline()
             patch = {"metadata": {"labels": {"mark": mark}}}
-            await _all(lambda number: store.patch(NODE, f"node-{number:05}", "", patch), WRITES)
+            await at_once(lambda number: store.patch(NODE, f"node-{number:05}", "", patch), WRITES)
             text = await reader.stdout.readline()
     finally:
         if reader.returncode is None:

@@ -26,14 +26,16 @@ _FIRST = 100
 """The last byte of the first address: those below are the lab's own."""
 
 
-def _in_table(place: Cluster, address: str) -> bool:
+def in_table(place: Cluster, address: str) -> bool:
+    """Return whether the router of the first rack has a route by way of an address."""
     # The text will do: reading it as JSON takes longer than what is measured.
     return f'"ip":"{address}"' in place.routers["router-1"].vty.execute("show bgp ipv4 unicast json").replace(" ", "")
 
 
-async def _until(place: Cluster, address: str, *, there: bool) -> None:
+async def until(place: Cluster, address: str, *, there: bool) -> None:
+    """Return once it has it, or has it no more."""
     end = time.monotonic() + _DEADLINE_SECONDS
-    while _in_table(place, address) is not there:
+    while in_table(place, address) is not there:
         if time.monotonic() > end:
             raise TimeoutError(
                 f"{address} is {'not ' if there else 'still '}in FRR's table after {_DEADLINE_SECONDS} s"
@@ -52,12 +54,12 @@ async def _change(place: Cluster, store: Store, number: int, figures: Figures) -
     begun = time.perf_counter()
     await store.apply([Manifest(NODE, Key("", name), document)])
     note(figures, "Node applied: the store's own part, ms", 1000 * (time.perf_counter() - begun))
-    await _until(place, address, there=True)
+    await until(place, address, there=True)
     note(figures, "Node applied until in FRR's table, ms (<=25, p99 <=100)", 1000 * (time.perf_counter() - begun))
     await asyncio.sleep(random.uniform(0.05, 0.25))  # noqa: S311 - so that no timer keeps step
     begun = time.perf_counter()
     await store.delete(NODE, name)
-    await _until(place, address, there=False)
+    await until(place, address, there=False)
     note(
         figures, "Node deleted until gone from FRR's table, ms (<=80, p99 <=150)", 1000 * (time.perf_counter() - begun)
     )
