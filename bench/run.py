@@ -2,7 +2,7 @@
 
 ``bench/run.py`` measures everything; ``bench/run.py plan live --changes 50`` only what it is told to. The parts
 "engine", "live", "memory" and "failover" need root, gobgpd and FRR, like the lab; "kubestore" needs
-kube-apiserver and etcd, which ``make test`` builds.
+kube-apiserver and etcd, which ``make test`` builds; "kubernetes", the roles on them, needs both.
 """
 
 import argparse
@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests" / "integration"))  # the
 import cli
 import engine
 import failover
+import kuberoles
 import kubestore
 import live
 import loop
@@ -34,6 +35,7 @@ def _parts(failovers: int, changes: int) -> dict[str, Callable[[], Figures]]:
         "plan": plan.measure,
         "store": lambda: asyncio.run(store.measure()),
         "kubestore": kubestore.measure,
+        "kubernetes": lambda: kuberoles.measure(changes),
         "loop": loop.measure,
         "cli": cli.measure,
         "engine": engine.measure,
