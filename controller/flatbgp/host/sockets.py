@@ -38,19 +38,33 @@ class Sockets:
         self._netlink = netlink
 
     def of(self, address: IPAddress) -> list[TcpSocket]:
-        """Return the sockets whose local address is this one, in every state but closed.
+        """Return the sockets whose local address is this one, in every state but closed."""
+        closed = {TcpState.CLOSE, TcpState.BOUND_INACTIVE}
+        return [found for found in self._listed(address) if found.local == address and found.state not in closed]
+
+    def toward(self, peer: IPAddress, port: int) -> IPAddress | None:
+        """Return the local address of an established connection with a port of another host, or from there to ours."""
+        for found in self._listed(peer):
+            if (
+                found.remote == peer
+                and port in (found.remote_port, found.local_port)
+                and found.state is TcpState.ESTABLISHED
+            ):
+                return found.local
+        return None
+
+    def _listed(self, address: IPAddress) -> list[TcpSocket]:
+        """Return all sockets that may have to do with an address.
 
         A dual-stack socket (family IPv6) may hold an IPv4 connection, so both families are looked through for IPv4.
         """
         families = (AF_INET, AF_INET6) if isinstance(address, IPv4Address) else (AF_INET6,)
         what = f"TCP sockets of {address} (is the kernel module tcp_diag there?)"
-        listed = [
+        return [
             decode_socket(message.payload)
             for family in families
             for message in self._netlink.dump(_SOCK_DIAG_BY_FAMILY, list_request(family), what)
         ]
-        closed = {TcpState.CLOSE, TcpState.BOUND_INACTIVE}
-        return [found for found in listed if found.local == address and found.state not in closed]
 
     def destroy(self, victim: TcpSocket) -> bool:
         """End a socket (its owner reads ECONNABORTED); ``False`` when the kernel cannot.

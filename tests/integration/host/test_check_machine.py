@@ -1,6 +1,7 @@
 """``flatbgp check`` on a machine: its kernel, its LAN, its routers, its gobgpd, all real."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -21,8 +22,9 @@ listener = socket.socket(socket.AF_INET6)
 listener.bind(("::", 179))
 listener.listen()
 print("listening", flush=True)
+accepted = []
 while True:
-    listener.accept()[0].close()
+    accepted.append(listener.accept())
 """
 
 Findings = dict[str, tuple[str, str]]
@@ -97,11 +99,24 @@ def test_a_machine_and_a_router_that_are_ready(sandbox: Sandbox, lan: Lan, store
     assert found.status == 0
 
 
-def test_a_session_would_start_from_the_floating_ip_where_that_is_held(sandbox: Sandbox, lan: Lan, store: str) -> None:
+def test_a_router_is_never_tried_from_a_floating_ip_nor_beside_a_connection(
+    sandbox: Sandbox, lan: Lan, store: str
+) -> None:
     listen(sandbox, lan.router)
     lan.a.namespace.ip(f"addr add {FLOATING}/32 dev {INTERFACE}")
     found = check(lan.a, store)
-    assert found[f"router {lan.router.four} (BGPPeer four)"] == ("ok", f"accepts TCP on port 179 from {FLOATING}")
+    assert found[f"router {lan.router.four} (BGPPeer four)"] == ("ok", f"accepts TCP on port 179 from {lan.a.four}")
+
+    with lan.a.socket(socket.AF_INET, socket.SOCK_STREAM) as session:
+        session.bind((str(FLOATING), 0))
+        session.settimeout(5)
+        session.connect((str(lan.router.four), 179))
+        found = check(lan.a, store)
+    assert found[f"router {lan.router.four} (BGPPeer four)"] == (
+        "ok",
+        f"has a TCP connection with {FLOATING}, so it is not tried",
+    )
+    assert found[f"router {lan.router.six} (BGPPeer six)"][1].startswith("accepts TCP")
 
 
 def test_s13_routers_that_do_not_take_a_connection_are_told_apart(lan: Lan, store: str) -> None:

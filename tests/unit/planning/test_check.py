@@ -301,20 +301,26 @@ def test_a_router_that_cannot_be_reached_is_a_problem_unless_its_session_is_up(t
     assert "its session with node-01 is up" in told(judge_machine(tried, objects(*GUIDE, up)), Level.OK, subject)
 
 
-def test_silence_towards_an_address_that_needs_a_password_proves_nothing() -> None:
-    peer = here("peer", spec__passwordSecretRef={"name": "x"})
-    tried = machine(trials={ROUTER: Trial(FIRST, Reach.UNANSWERED)}, held=frozenset((FIRST,)))
-    findings = judge_machine(tried, objects(*without("BGPPeer"), peer))
-    assert "without the password" in told(findings, Level.WARNING, "router 10.0.1.254 (BGPPeer bgppeer1)")
-
-
-def test_a_session_starts_from_a_held_address_else_from_the_nodes_own_beside_one() -> None:
+def test_a_router_is_never_tried_from_a_floating_ip() -> None:
     both = (FIRST, SECOND)
-    assert source_of(machine(held=frozenset(both)), ROUTER, both) == FIRST
-    assert source_of(machine(held=frozenset((SECOND,))), ROUTER, both) == SECOND
     assert source_of(machine(), ROUTER, both) == ip_address("10.0.1.11")
+    assert source_of(machine(held=frozenset(both), own=RACK.own | set(both)), ROUTER, both) == ip_address("10.0.1.11")
+    assert source_of(machine(), ROUTER, (SECOND,)) == ip_address("10.0.1.11"), "beside the router"
     assert source_of(machine(subnets=()), ROUTER, both) is None
     assert source_of(machine(), ip_address("2001:db8::1"), both) is None
+
+
+def test_a_router_that_has_a_connection_is_left_alone() -> None:
+    found = judge_machine(machine(trials={ROUTER: Trial(FIRST, Reach.IN_USE)}), objects(*GUIDE))
+    assert "so it is not tried" in told(found, Level.OK, "router 10.0.1.254 (BGPPeer bgppeer1)")
+
+
+def test_sessions_that_are_down_say_why() -> None:
+    down = here("session", status__reason="HoldTimerExpired", status__message="silence")
+    up = here("session", metadata__name="10.0.3.254-node-01", status__state="Established")
+    findings = list(judge_objects(objects(*GUIDE, down, up)))
+    assert "HoldTimerExpired): silence" in told(findings, Level.WARNING, "BGPSession 10.0.1.254-node-01")
+    assert told(findings, Level.OK, "BGPSessions") == "1 of 2 are Established"
 
 
 # A daemon ----------------------------------------------------------------------------------------------------------

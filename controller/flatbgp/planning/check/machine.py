@@ -6,12 +6,13 @@ from enum import StrEnum
 
 from flatbgp.planning.check.findings import Finding, listed, ok, problem, warning
 from flatbgp.planning.check.objects import Objects
-from flatbgp.resources.ip import Family, IPAddress, IPNetwork
+from flatbgp.resources.ip import IPAddress, IPNetwork
 
 
 class Reach(StrEnum):
     """What became of a TCP connection to a router's port 179."""
 
+    IN_USE = "in use"  # there is one already, so none was tried
     CONNECTED = "connected"
     REFUSED = "refused"
     UNANSWERED = "unanswered"
@@ -55,8 +56,7 @@ def judge_machine(machine: Machine, objects: Objects) -> Iterator[Finding]:
     for name, spec in objects.peers:
         trial = machine.trials.get(spec.peer_ip)
         if trial is not None:
-            secret = spec.password_secret_ref is not None and trial.source in machine.held
-            yield _router(f"router {spec.peer_ip} (BGPPeer {name})", trial, objects, spec.peer_ip, secret=secret)
+            yield _router(f"router {spec.peer_ip} (BGPPeer {name})", trial, objects, spec.peer_ip)
 
 
 def _kernel(machine: Machine) -> Iterator[Finding]:
@@ -109,19 +109,16 @@ def _lan(machine: Machine, objects: Objects) -> Iterator[Finding]:
             )
 
 
-def _router(subject: str, trial: Trial, objects: Objects, peer: IPAddress, *, secret: bool) -> Finding:
+def _router(subject: str, trial: Trial, objects: Objects, peer: IPAddress) -> Finding:
     up = [session.spec.node_name for session in objects.established(peer) if session.spec is not None]
     source = f"from {trial.source}" if trial.source is not None else "from here"
     match trial.reach:
+        case Reach.IN_USE:
+            return ok(subject, f"has a TCP connection with {trial.source}, so it is not tried")
         case Reach.CONNECTED:
             return ok(subject, f"accepts TCP on port 179 {source}")
         case _ if up:
             return ok(subject, f"does not accept TCP on port 179 {source}, but its session with {listed(up)} is up")
-        case Reach.UNANSWERED if secret:
-            return warning(
-                subject,
-                f"does not answer TCP on port 179 {source} without the password; whether with it, the session shows",
-            )
         case Reach.UNANSWERED:
             return problem(
                 subject,
@@ -140,16 +137,16 @@ def _router(subject: str, trial: Trial, objects: Objects, peer: IPAddress, *, se
 
 
 def source_of(machine: Machine, peer: IPAddress, floating_ips: tuple[IPAddress, ...]) -> IPAddress | None:
-    """Return from where a session with a router would start on this machine.
+    """Return from where to try a router: the machine's own address beside a floating IP, else beside the router.
 
-    That is a floating IP which it holds, preferably one in the router's subnet; else its own address beside a floating
-    IP; ``None``: whatever the kernel chooses.
+    ``None``: whatever the kernel chooses. Never a floating IP, also where it is held and sessions start from it: a
+    router takes a second connection from a peer for that peer's restart, and ends the session that is up (RFC 4724
+    section 5).
     """
-    candidates = [address for address in floating_ips if address in machine.held and address.version == peer.version]
-    near = [subnet for subnet in machine.subnets if subnet.version == peer.version and peer in subnet]
-    candidates.sort(key=lambda address: not any(address in subnet for subnet in near))
-    if candidates:
-        return candidates[0]
-    lans = [subnet for subnet in machine.subnets if any(address in subnet for address in floating_ips)]
-    own = sorted((address for address in machine.own if Family.of(address) is Family.of(peer)), key=int)
-    return next((address for address in own if any(address in subnet for subnet in lans)), None)
+    own = sorted((address for address in machine.own if address.version == peer.version), key=int)
+    for wanted in (floating_ips, (peer,)):
+        lans = [subnet for subnet in machine.subnets if any(address in subnet for address in wanted)]
+        for address in own:
+            if address not in floating_ips and any(address in subnet for subnet in lans):
+                return address
+    return None

@@ -103,6 +103,7 @@ def judge_objects(objects: Objects) -> Iterator[Finding]:
     yield from _configuration(objects)
     yield from _nodes(objects)
     yield from _floating_ips(objects)
+    yield from _sessions(objects)
     yield from _ranges(objects)
 
 
@@ -205,6 +206,19 @@ def _floating_ip(address: IPAddress, noted: FloatingIPStatus | None, objects: Ob
         f"is not held yet, and the subnets of {listed(unknown) or 'the nodes'} are not known here; run flatbgp check"
         f" --node NAME on a node of its rack.{said}",
     )
+
+
+def _sessions(objects: Objects) -> Iterator[Finding]:
+    up = 0
+    for session in objects.sessions:
+        status = session.status
+        if status is None or status.state is SessionStatusState.ESTABLISHED:
+            up += status is not None
+            continue
+        why = f" ({status.reason})" if status.reason is not None else ""
+        yield warning(f"BGPSession {session.meta.name}", f"is not Established{why}: {status.message or 'no word yet'}")
+    if up:
+        yield ok("BGPSessions", f"{up} of {len(objects.sessions)} are Established")
 
 
 def _ranges(objects: Objects) -> Iterator[Finding]:
