@@ -20,9 +20,10 @@ from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
 from flatbgp.resources.node import NODE
 from flatbgp.resources.secret import SECRET
 from support.apirelay import Relay
+from support.chartvalues import TWO_CLUSTERS
 from support.definitions import collection
 from support.helm import CHART, RELEASE, Document, Helm, Refused
-from support.kubernetes import NAMESPACE, ApiServer
+from support.kubernetes import NAMESPACE, ApiServer, api_servers
 from support.machinery import Machinery
 from support.sandbox import Sandbox
 
@@ -337,3 +338,18 @@ def test_a_namespace_that_is_not_there_is_named_before_anything_is_written(helm:
         helm.run("uninstall", RELEASE, "--namespace", NAMESPACE)
     assert of_the_release(cluster) == set()
     assert definitions(cluster) == {}
+
+
+def test_a_namespace_for_passwords_is_made_where_a_kubeconfig_lies_in_the_releases_own(helm: Helm) -> None:
+    with api_servers() as (server,):
+        server.create_namespace()
+        helm = helm.on(server)
+        install(helm, values=TWO_CLUSTERS)
+        made = server.request("GET", f"/api/v1/namespaces/{NAMESPACE}-passwords")
+        assert made["metadata"]["annotations"]["meta.helm.sh/release-name"] == RELEASE
+        roles = server.request("GET", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}-passwords/roles")
+        assert {role["metadata"]["name"] for role in roles["items"]} == {
+            "flatbgp-controller-passwords",
+            "flatbgp-speaker-passwords",
+            "flatbgp-admin-passwords",
+        }
