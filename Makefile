@@ -48,9 +48,17 @@ generate: setup-dev ## Write anew what is generated: gRPC stubs, reference pages
 	@$(PYTHON) tools/generate_docs.py
 	@$(PYTHON) tools/generate_crds.py
 
+.PHONY: demo-svg
+demo-svg: setup ## Record a run of the demo as docs/demo.svg
+	@$(PYTHON) tools/record_demo.py
+
 .PHONY: bench
 bench: setup-dev ## Measure speed and memory; medians and spreads, raw figures in bench/results/
 	@$(PYTHON) bench/run.py
+
+.PHONY: bench-failover
+bench-failover: setup-dev ## Every fault 20 times under pings, in a table; fails when one exceeds its bound (15 minutes)
+	@$(PYTHON) bench/bench_failover.py
 
 .PHONY: requirements
 requirements: setup-dev ## Renew the pinned versions and hashes in requirements/
