@@ -12,7 +12,7 @@ def test_the_steps_are_those_of_the_gateway_s_timings() -> None:
     waits = timings.WAIT_AGAIN + timings.WAIT_WANTED + timings.WAIT_NO_ROUTER + timings.WAIT_CHANCE
     assert turn == pytest.approx(waits)
     assert silent == pytest.approx(timings.PROBE_WINDOW + timings.CONTESTED_SILENCE)
-    assert established >= 3.9, "as measured"
+    assert established >= 10, "as measured with GoBGP 3.10; 4.8 took 3.9 at most"
 
 
 def test_a_restart_time_must_exceed_the_worst_take_over() -> None:
