@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import IPv4Address
+from typing import Final
 
 from flatbgp.resources.ip import Family, IPAddress, IPNetwork
 from flatbgp.resources.secrets import Password
@@ -110,6 +111,14 @@ class Desired:
     marker: str
     neighbors: Mapping[IPAddress, Neighbor] = field(default_factory=dict)
     paths: Mapping[IPNetwork, Path] = field(default_factory=dict)
+
+
+FIRST_DIAL: Final[Mapping[str, float]] = {"v3": 5.0, "v4": 1.5}
+"""For how many seconds each generation leaves a neighbour alone that was added, before it dials for the first time.
+
+Measured, 20 neighbours each: 3.10 dials after 5 to 9 s, 4.8 after 1.5 to 2 s, whatever connect retry and idle hold time
+are; a hard reset changes nothing, and disabling and enabling the neighbour adds 5 s.
+"""
 
 
 @dataclass(frozen=True, slots=True)

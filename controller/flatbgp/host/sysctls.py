@@ -32,6 +32,11 @@ def findings(interface: str, family: Family, root: Path = _ROOT) -> tuple[str, .
     return tuple(found)
 
 
+def nonlocal_bind(family: Family, root: Path = _ROOT) -> bool:
+    """Whether programs may send from addresses that this host does not have."""
+    return _read(root / ("ipv4" if family is Family.IPV4 else "ipv6") / "ip_nonlocal_bind") == 1
+
+
 def _read(path: Path) -> int:
     try:
         return int(path.read_text(encoding="ascii"))

@@ -4,7 +4,7 @@ A Lease's times are another machine's: a Lease is alive while holder, instance o
 when none of them did for its whole duration. Times here are seconds of one monotonic clock, passed in.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flatbgp.planning.gateway.records import LeaseRecord, read_lease
@@ -80,6 +80,14 @@ def after_gap(before: Sightings, now: float) -> Sightings:
 def holdings(floating_ips: Sequence[IPAddress], sightings: Sightings, now: float, began: float) -> tuple[Holding, ...]:
     """Return the state of each address of the group, in its order; ``began`` is when we began to look at it."""
     return tuple(_holding(address, sightings.get(address), now, began) for address in floating_ips)
+
+
+def with_own(seen: Iterable[Holding], node: str, held: Collection[IPAddress]) -> tuple[Holding, ...]:
+    """Return the holdings with what ``node`` knows better than its watch: which addresses it has itself."""
+    return tuple(
+        replace(holding, node=node, vacant_for=None, held_before=True) if holding.address in held else holding
+        for holding in seen
+    )
 
 
 def _holding(address: IPAddress, sighting: Sighting | None, now: float, began: float) -> Holding:

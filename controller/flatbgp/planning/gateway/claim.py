@@ -21,6 +21,7 @@ from flatbgp.planning.gateway.timings import (
     CONTESTED_PROBES,
     CONTESTED_SILENCE,
     ENGINE_FRESH,
+    MISSED_RENEWALS,
     OWN_PROBE,
     PROBE_INTERVAL,
     PROBE_WINDOW,
@@ -321,6 +322,26 @@ class Claims:
             ctx.read(address)
 
     # --- for others
+
+    def soonest(self, ctx: Context, candidates: Iterable[IPAddress]) -> tuple[IPAddress, float] | None:
+        """Return the address that this node would claim next, and when it would have it; ``None``: nothing is near.
+
+        Near is what nobody holds, and what has missed two renewals. An address that somebody answers for is not.
+        """
+        near: list[tuple[float, int, IPAddress]] = []
+        order = ctx.facts.group or ()
+        for address in candidates:
+            since = ctx.leases.claimable_since(address)
+            if since is None or address in self.contests or address in self.reading:
+                continue
+            missed = ctx.leases.sighting(address).unchanged_since + MISSED_RENEWALS * ctx.timings.renewal
+            if ctx.now < min(since, missed) or obstacle(ctx, address) is not None:
+                continue
+            at = max(self._turn(ctx, address, since), ctx.now) + PROBE_WINDOW
+            if self.attempt is not None and self.attempt.address == address:
+                at = self.attempt.decide_at
+            near.append((at, order.index(address), address))
+        return (min(near)[2], min(near)[0]) if near else None
 
     @property
     def swapping(self) -> bool:

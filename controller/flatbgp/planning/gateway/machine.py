@@ -60,6 +60,7 @@ class Gateway:
         self._following = False
         self._interest_until = -math.inf
         self._finished = False
+        self._expected: tuple[IPAddress, float] | None = None
         self._due = math.inf
 
     # --- the interface to the shell
@@ -111,7 +112,28 @@ class Gateway:
             self._questions = {name: frozenset(addresses) for name, addresses in found.items()}
         return self._questions
 
+    @property
+    def expected(self) -> tuple[IPAddress, float] | None:
+        """The address that this node, which has none, is about to have, and when; so that a session can be prepared.
+
+        Nothing is promised: its holder may come back, or another node be quicker.
+        """
+        return self._expected
+
+    @property
+    def holding(self) -> frozenset[IPAddress]:
+        """The addresses that are this node's, also one that is still to be put on the interface."""
+        return frozenset(self._parts.holds)
+
     # --- time
+
+    def _expect(self) -> tuple[IPAddress, float] | None:
+        ctx, holds = self._ctx, self._parts.holds
+        if self._parts.leaves or ctx.facts.stopping or len(holds) > 1:
+            return None
+        for hold in holds.values():
+            return (hold.address, ctx.now) if hold.expires is None and self._expected is not None else None
+        return self._parts.claims.soonest(ctx, self._parts.candidates())
 
     def _stopped(self) -> None:
         """Begin anew after a stop of this process: what was heard before says little about now."""
@@ -141,6 +163,7 @@ class Gateway:
         self._parts.leftovers.delete_leases(ctx)
         for place, targets in ctx.evidence.questions(ctx.now, ctx.phase):
             ctx.emit(AskLan(place.interface, targets))
+        self._expected = self._expect()
         self._finish()
         self._report()
         self._due = min(self._deadlines(), default=math.inf)

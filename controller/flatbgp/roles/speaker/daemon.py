@@ -77,6 +77,7 @@ class Daemon:
     emptied: Callable[[], None]
     needed: bool = True
     error: str = "it has not answered yet"
+    api: str = ""
     neighbors: Mapping[IPAddress, NeighborState] = field(default_factory=dict)
     looked_at: float = 0.0
     configured: frozenset[IPAddress] = frozenset()
@@ -118,8 +119,8 @@ class Daemon:
 
     def returned(self, address: IPAddress) -> None:
         """Let sessions start from an address again that had left."""
-        self._leaving.pop(address, None)
-        self._wakeup.set()
+        if self._leaving.pop(address, None) is not None:
+            self._wakeup.set()
 
     async def leave(self, address: IPAddress, how: Exit) -> None:
         """End all sessions from a local address now; raise :class:`EngineError` if the daemon does not do it.
@@ -161,6 +162,7 @@ class Daemon:
                 known = None
             else:
                 self.alive(sent)
+                self.api = info.api
                 if info != known:
                     known = info
                     self._wakeup.set()

@@ -62,6 +62,7 @@ class GatewayLoop:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _requests: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
     _foreign: bool = False
+    _expected: tuple[IPAddress, float] | None = None
     _listening: dict[str, frozenset[IPAddress]] = field(default_factory=dict)
 
     def post(self, event: events.Event) -> None:
@@ -107,6 +108,9 @@ class GatewayLoop:
                 for action in self.machine.handle(self.host.now(), event):
                     await self._do(action)
                 self._listen()
+                if self.machine.expected != self._expected:
+                    self._expected = self.machine.expected
+                    self.changed()
 
     async def _wait(self) -> None:
         if self._inbox:

@@ -1,5 +1,6 @@
 """What this node's daemon should have, and what is said of its sessions: from the caches and the held addresses."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +31,9 @@ from flatbgp.resources.secret import SecretSpec
 from flatbgp.roles.speaker.reports import Report
 from flatbgp.roles.speaker.wire import Pair
 
+IN_A_THREAD = 500
+"""From so many routes on, to take them may last milliseconds."""
+
 _UNKNOWN = Way("", None, NextHop.UNKNOWN)
 
 Route = Resource[BGPAdvertisedRouteSpec, BGPAdvertisedRouteStatus]
@@ -47,6 +51,13 @@ class RouteTable:
     _routes: Mapping[Key, Route] = field(default_factory=dict)
     _path_of: dict[Key, Path] = field(default_factory=dict)
     _claims: dict[IPNetwork, tuple[Key, ...]] = field(default_factory=dict)
+
+    async def take(self, routes: Mapping[Key, Route]) -> None:
+        """Take the routes as they are now: many in a thread, since the loop that renews the addresses is this one."""
+        if len(routes) < IN_A_THREAD:
+            self.update(routes)
+        else:
+            await asyncio.to_thread(self.update, routes)
 
     def update(self, routes: Mapping[Key, Route]) -> None:
         """Take the objects as they are now; the time it takes grows with what changed, hardly with what is there."""

@@ -4,16 +4,17 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from flatbgp.engine.model import Desired, SessionState
+from flatbgp.engine.model import FIRST_DIAL, Desired, SessionState
 from flatbgp.engine.protocol import Engine
 from flatbgp.host.identity import machine_id
 from flatbgp.host.interface import Host
 from flatbgp.host.model import Connection, HostError, Route, SessionMessage
+from flatbgp.host.sysctls import nonlocal_bind
 from flatbgp.planning.gateway import AddressReason, Gateway, Timings, events
-from flatbgp.planning.holdings import Holding, Sightings, after_gap, holdings, next_vacancy, observe
+from flatbgp.planning.holdings import Sightings, after_gap, holdings, next_vacancy, observe, with_own
 from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.planning.nodefacts import Node
 from flatbgp.planning.sessions import PlannedSession, SessionId, SessionPlan, plan_sessions
@@ -24,13 +25,13 @@ from flatbgp.roles.options import SpeakerOptions
 from flatbgp.roles.recorder import Recorder
 from flatbgp.roles.runtime import Runtime, Trouble, Wakeup, reconcile
 from flatbgp.roles.runtime_http import Sample
+from flatbgp.roles.speaker.arming import Arming
 from flatbgp.roles.speaker.caches import Caches
 from flatbgp.roles.speaker.daemon import Daemon, Wanted
 from flatbgp.roles.speaker.gateway import GatewayLoop, interfaces_seen
 from flatbgp.roles.speaker.memory import Memory
 from flatbgp.roles.speaker.ownnode import OwnNode
 from flatbgp.roles.speaker.reports import Report, Reporter
-from flatbgp.roles.speaker.sessions import Route as RouteObject
 from flatbgp.roles.speaker.sessions import RouteTable, Sight, neighbors, report, router_id
 from flatbgp.roles.speaker.wire import Pair, WireRecord, collision
 from flatbgp.store.cache import CacheSet
@@ -41,9 +42,6 @@ HAND_OVER_SECONDS = 3.0
 """How long an orderly end may take; the gateway itself is done within 2 s."""
 
 _OUTAGES = {AddressReason.STORE_UNREACHABLE, AddressReason.STORE_REPLACED}
-IN_A_THREAD = 500
-"""From so many routes on, to take them may last milliseconds."""
-
 _REMEMBER_SECONDS = 2.0
 _BUSY_SECONDS = 1.0
 
@@ -83,6 +81,7 @@ class Speaker:
     _reporting: Wakeup = field(default_factory=Wakeup)
     _remembering: Wakeup = field(default_factory=Wakeup)
     _wanted: Wanted | None = None
+    _arming: Arming = field(default_factory=Arming)
 
     def __post_init__(self) -> None:
         log, trouble = self.runtime.log, Trouble(self.runtime.log)
@@ -143,6 +142,8 @@ class Speaker:
         self.caches.own_node_seen(node)  # which are made later than this object
 
     async def _silence(self, address: IPAddress) -> None:
+        if address in self.gateway.machine.holding:
+            return  # its neighbour was added ahead, too early: it is added anew, and the address stays
         try:
             await self.host.release(address)
         except HostError as error:
@@ -202,7 +203,7 @@ class Speaker:
         """Plan this node's sessions and tell the daemon; return when time alone changes the plan."""
         if self._routes_stale and self.caches.complete:
             self._routes_stale = False
-            await self._take_routes(self.caches.routes())
+            await self._table.take(self.caches.routes())
         now = self.host.now()
         self._see_leases(now)
         held = frozenset(self.gateway.machine.held)
@@ -210,36 +211,34 @@ class Speaker:
             self._want_while_blind(held)
             return next_vacancy(self._sightings, now)
         config, secrets = self.caches.configuration(), self.caches.secrets()
-        holding = self._corrected(holdings(config.floating_ips, self._sightings, now, self._began), held)
-        self._plan = plan_sessions(config, holding, self._established(), secrets)
+        seen = holdings(config.floating_ips, self._sightings, now, self._began)
+        self._plan = plan_sessions(config, with_own(seen, self.options.node, held), self._established(), secrets)
         mine = self._plan.of_node(self.options.node)
+        armed, again = self._arm(now)
+        ahead = mine
+        if armed:
+            soon = with_own(seen, self.options.node, held | armed)
+            ahead = plan_sessions(config, soon, self._established(), secrets).of_node(self.options.node)
         desired = Desired(
             router_id=router_id(self.caches.address(Family.IPV4), self.options.node),
             marker=self.marker,
-            neighbors=neighbors(mine, secrets, held),
-            paths=self._table.paths if held else {},
+            neighbors=neighbors(ahead, secrets, held | armed),
+            paths=self._table.paths if held or armed else {},
         )
         self._want(Wanted(desired, held))
         self._watch_sessions(mine)
         self._reporting.set()
         self.runtime.ready = True
-        pauses = [seconds for seconds in (self._plan.recheck_after, next_vacancy(self._sightings, now)) if seconds]
-        return min(pauses, default=None)
+        pauses = (self._plan.recheck_after, next_vacancy(self._sightings, now), again)
+        return min((seconds for seconds in pauses if seconds), default=None)
 
-    def _corrected(self, seen: Iterable[Holding], held: frozenset[IPAddress]) -> tuple[Holding, ...]:
-        """Return the holdings with what this node knows better than the watch: which addresses it has itself."""
-        own = self.options.node
-        return tuple(
-            replace(holding, node=own, vacant_for=None, held_before=True) if holding.address in held else holding
-            for holding in seen
-        )
-
-    async def _take_routes(self, routes: Mapping[Key, RouteObject]) -> None:
-        """Take the routes as they are now: many in a thread, since the loop that renews the addresses is this one."""
-        if len(routes) < IN_A_THREAD:
-            self._table.update(routes)
-        else:
-            await asyncio.to_thread(self._table.update, routes)
+    def _arm(self, now: float) -> tuple[frozenset[IPAddress], float | None]:
+        """Return the address whose neighbours are added before it is there, and when this changes."""
+        address, again = self._arming.choose(self.gateway.machine.expected, now, FIRST_DIAL.get(self.daemon.api, 0.0))
+        if address is None or nonlocal_bind(Family.of(address)):
+            return frozenset(), again
+        self.daemon.returned(address)
+        return frozenset({address}), again
 
     def _leases_seen(self, news: bool) -> None:
         """Count from this moment; plan only if more than a renewal came, or a Lease that had run out lives again."""
