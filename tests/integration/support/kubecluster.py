@@ -48,7 +48,8 @@ class KubeCluster(Cluster):
     def clear(self) -> None:
         """Take away every object, for whoever comes next."""
         for server in {id(each): each for each in (self.admin_server, self.user_server)}.values():
-            server.clear([kind for kind in (*ALL, EVENT) if server.serves(kind)])
+            if server.running:
+                server.clear([kind for kind in (*ALL, EVENT) if server.serves(kind)])
 
     def apply_manifests(self) -> None:
         """Apply them; what a kubelet would report of its Node is reported here."""

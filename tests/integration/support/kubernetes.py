@@ -98,6 +98,11 @@ class ApiServer:
         """The file of the authority that signed the server's certificate."""
         return self.directory / "certificates" / "apiserver.crt"
 
+    @property
+    def running(self) -> bool:
+        """Whether the API server was started and not ended since."""
+        return self._api is not None
+
     def start(self) -> None:
         """Start what does not run, and return when the server answers."""
         if self._etcd is None:
