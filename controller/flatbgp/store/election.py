@@ -139,12 +139,13 @@ class Elector:
     async def _acquire(self) -> None:
         waiting_for, failing = "", False
         while True:
+            rest = 0.0
             try:
                 holder = await self._try()
             except StoreError as error:
                 if not failing:
                     self._log.warning("cannot ask for the lead; trying again", lease=self._terms.name, error=str(error))
-                failing = True
+                failing, rest = True, _rest(error)
             else:
                 failing = False
                 if holder is None:
@@ -153,7 +154,7 @@ class Elector:
                 if holder != waiting_for:
                     self._log.info("waiting for the lead", lease=self._terms.name, holder=holder)
                     waiting_for = holder
-            await asyncio.sleep(self._terms.renewal * (0.5 + 0.5 * self._random()))
+            await asyncio.sleep(max(self._terms.renewal * (0.5 + 0.5 * self._random()), rest))
 
     async def _try(self) -> str | None:
         """Take the Lease if it may be taken; return ``None`` if it was, else who holds it."""
@@ -182,7 +183,7 @@ class Elector:
                 await self._renew()
             except StoreError as error:
                 self._trouble = str(error)
-                wait = self._terms.renewal * (0.1 + 0.1 * self._random())
+                wait = max(self._terms.renewal * (0.1 + 0.1 * self._random()), _rest(error))
             else:
                 self._trouble = ""
                 wait = max(0.0, self._confirmed + self._terms.renewal - self._clock())
@@ -255,3 +256,8 @@ class Elector:
                 yield
         except TimeoutError as error:
             raise Unreachable(f"no answer within {self._terms.request:.1f} s") from error
+
+
+def _rest(error: StoreError) -> float:
+    """Return for how long the store asks to be left alone."""
+    return error.retry_after if isinstance(error, Unreachable) else 0.0

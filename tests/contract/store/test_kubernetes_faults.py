@@ -184,9 +184,10 @@ async def test_a_half_open_watch_is_found_out_and_a_quiet_one_is_left_alone(
             with pytest.raises(Unreachable, match="no answer within 10 s"):
                 await following
             assert time.monotonic() - begun < 1.0 + CALL_SECONDS + 2
-        proxy.thaw()
     finally:
-        await store.close()
+        async with asyncio.timeout(2):  # a process that is told to end must not wait for the dead
+            await store.close()
+        proxy.thaw()
 
 
 async def test_a_slow_server_is_waited_for_and_no_longer_than_the_caller_says(

@@ -35,7 +35,10 @@ class Access:
 
     async def authorization(self) -> str | None:
         """Return the value of the Authorization header; a pod's token is read anew every minute."""
-        return await self.configuration.get_api_key_with_prefix("BearerToken")
+        try:
+            return await self.configuration.get_api_key_with_prefix("BearerToken")
+        except ConfigException as error:
+            raise StoreError(f"{self.where}: its token cannot be read: {error}") from error
 
 
 def location(rest: str) -> Location:

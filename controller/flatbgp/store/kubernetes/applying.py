@@ -29,7 +29,7 @@ AT_ONCE: Final = 8
 """Dry runs under way at one time. The writes themselves go one by one, in the order of the manifests."""
 
 ATTEMPTS: Final = 4
-"""How often a write is tried when the object changes meanwhile, or the server asks to wait."""
+"""How often something is tried when the object changes meanwhile, or the server asks to wait."""
 
 LONGEST_REST_SECONDS: Final = 10.0
 """The longest wait that the server is granted before the next try."""
@@ -93,6 +93,7 @@ class Step:
 
 async def apply(send: Send, manifests: Sequence[Manifest]) -> Sequence[Applied]:
     """Write what the manifests say. Raises :class:`Refused` with all that is wrong before anything is written."""
+    send = _patient(send)
     steps = await _together(partial(_planned, send), manifests)
     rules.refuse(rules.placed(fault, step.manifest) for step in steps for fault in step.faults)
     found = await _together(partial(_tried, send), [step for step in steps if step.writes])
@@ -110,7 +111,23 @@ async def apply(send: Send, manifests: Sequence[Manifest]) -> Sequence[Applied]:
 
 async def preview(send: Send, manifests: Sequence[Manifest]) -> list[dict[str, Any]]:
     """Return the objects as :func:`apply` would leave them, by the server's own dry run."""
-    return await _together(partial(_shown, send), manifests)
+    return await _together(partial(_shown, _patient(send)), manifests)
+
+
+def _patient(send: Send) -> Send:
+    """Return the same that waits and tries again when the server asks for it: nothing was done then."""
+
+    async def patient(request: Request, about: errors.About) -> bytes:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await send(request, about)
+            except Unreachable as error:
+                if not error.retry_after:
+                    raise
+                await asyncio.sleep(min(error.retry_after, LONGEST_REST_SECONDS))
+        return await send(request, about)
+
+    return patient
 
 
 async def _planned(send: Send, manifest: Manifest) -> Step:
@@ -159,10 +176,6 @@ async def _written(send: Send, step: Step) -> Verb:
                 raise
             step = await _planned(send, step.manifest)
             rules.refuse(rules.placed(fault, step.manifest) for fault in step.faults)
-        except Unreachable as error:
-            if last or not error.retry_after:
-                raise
-            await asyncio.sleep(min(error.retry_after, LONGEST_REST_SECONDS))
         else:
             break
     return step.verb

@@ -10,8 +10,8 @@ from flatbgp.store.kubernetes.transport import MERGE_PATCH, Request
 AnyKind = Kind[Any, Any]
 
 FIELD_MANAGER: Final = "flatbgp"
-PAGE: Final = 500
-"""Objects that a list returns at once: 4 MB of Nodes, so that decoding them does not keep the loop from all else."""
+PAGE: Final = 250
+"""Objects that a list returns at once: 2 MB of Nodes, so that taking them apart keeps the loop from nothing."""
 
 _STRICT: Final = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
 _DRY: Final = {"dryRun": "All"}

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from flatbgp.resources.kind import Kind, S, T
+from flatbgp.resources.kinds import by_full_name
 from flatbgp.resources.manifest import Manifest
 from flatbgp.resources.mergepatch import merged
 from flatbgp.resources.meta import Key
@@ -18,7 +19,7 @@ from flatbgp.store.kubernetes.access import Location
 from flatbgp.store.kubernetes.errors import About
 from flatbgp.store.kubernetes.listing import read_all
 from flatbgp.store.kubernetes.transport import Request, Transport
-from flatbgp.store.protocol import Applied, Change, Expired, Listing, NotFound, Refused
+from flatbgp.store.protocol import Applied, Change, Expired, Listing, NotFound, Refused, StoreError
 
 
 class KubernetesStore:
@@ -94,7 +95,8 @@ class KubernetesStore:
                 paths.create(kind, key.namespace, made), About("create", kind, key.namespace, key.name)
             )
         except Refused:
-            rules.refuse(rules.faults_of_new(made))  # the same in our words
+            if by_full_name(kind.full_name) is kind:
+                rules.refuse(rules.faults_of_new(made))  # the same in our words
             raise
         return objects.resource(kind, body)
 
@@ -138,8 +140,11 @@ class KubernetesStore:
 
     async def _explain(self, kind: Kind[Any, Any], key: Key, patch: Mapping[str, Any]) -> None:
         """Raise a refusal in our words, if our rules have a word for it: with the value that stands there."""
-        body = await self._send(paths.get(kind, key.namespace, key.name), About("get", kind, key.namespace, key.name))
-        old = objects.document(kind, body)
+        request, about = paths.get(kind, key.namespace, key.name), About("get", kind, key.namespace, key.name)
+        try:
+            old = objects.document(kind, await self._send(request, about))
+        except StoreError:
+            return  # the server's words must do
         rules.refuse(rules.faults_of_change(kind, key, old, merged(old, patch)))
 
 

@@ -32,6 +32,9 @@ IDENTITY_PATH: Final = "/api/v1/namespaces/kube-system"
 CALL_SECONDS: Final = 10.0
 """The deadline of a request; a caller in a hurry puts ``asyncio.timeout`` around it."""
 
+_SHARED_SECONDS: Final = 1.0
+"""For how long those who want to know the cluster join the one who asked first."""
+
 _HALF_OPEN_SECONDS: Final = 30
 """After so long without an answer the kernel gives a connection up, though nothing was to be sent on it."""
 
@@ -92,6 +95,8 @@ class Transport:
         self._identity = ""
         self._known = False
         self._asking: asyncio.Task[None] | None = None
+        self._asked_at = 0.0
+        self._questions: set[asyncio.Task[None]] = set()
 
     @property
     def where(self) -> str:
@@ -124,8 +129,8 @@ class Transport:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._asking is not None:
-            self._asking.cancel()
+        for question in tuple(self._questions):
+            question.cancel()
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -213,14 +218,21 @@ class Transport:
             await self._ask_once()
 
     async def _ask_once(self) -> None:
-        """Ask the cluster who it is; all who want to know at the same time share one request."""
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._ask(), name="who is the API server")
-            self._asking.add_done_callback(self._asked)
+        """Ask the cluster who it is. All who want to know at about the same time share one request.
+
+        Whoever comes later makes one of their own: the first may be on a connection that is dead.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._asking is None or now > self._asked_at + _SHARED_SECONDS:
+            self._asking, self._asked_at = asyncio.create_task(self._ask(), name="who is the API server"), now
+            self._questions.add(self._asking)
+            self._asking.add_done_callback(self._answered)
         await asyncio.shield(self._asking)
 
-    def _asked(self, task: asyncio.Task[None]) -> None:
-        self._asking = None
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._questions.discard(task)
+        if self._asking is task:
+            self._asking = None
         if not task.cancelled():
             task.exception()  # seen, even if those who asked were cancelled
 
