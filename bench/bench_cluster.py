@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from flatbgp.lab.waiting import wait_until
 from support.binaries import GOBGP_4
 from support.cluster import Cluster, example
 from support.sandbox import Sandbox, remove_leftovers
@@ -26,18 +27,44 @@ def gobgpd_binary() -> str | None:
 @contextmanager
 def cluster(name: str) -> Iterator[Cluster]:
     """Have an example's cluster with every session Established and exactly its routes."""
+    with cluster_of(example(name), gobgpd_binary()) as place:
+        yield place
+
+
+@contextmanager
+def cluster_of(
+    manifests: str, gobgpd: str | None, *, speaker: Sequence[str] = (), sessions: int | None = None
+) -> Iterator[Cluster]:
+    """Have a cluster of some manifests; ``speaker`` are further options of the speakers.
+
+    ``sessions`` is how many each router gets, where that is not as many as it is configured for.
+    """
     remove_leftovers()
     with Sandbox() as sandbox:
-        place = Cluster(sandbox, example(name), gobgpd_binary=gobgpd_binary())
+        place = Cluster(sandbox, manifests, gobgpd_binary=gobgpd, extra={"speaker": speaker})
         try:
             place.start()
-            place.await_sessions(_SETTLE_SECONDS)
+            await_sessions(place, sessions)
             place.await_routes(deadline=_SETTLE_SECONDS)
         except Exception:  # whatever it was: the daemons' logs say why, and go with the sandbox
             for log, text in sandbox.logs(15).items():
                 print(f"--- {log}\n{text}", file=sys.stderr)
             raise
         yield place
+
+
+def await_sessions(place: Cluster, sessions: int | None = None) -> None:
+    """Wait until each router has so many Established sessions, or all that it is configured for."""
+    if sessions is None:
+        place.await_sessions(_SETTLE_SECONDS)
+        return
+    for router in place.routers:
+        wait_until(
+            f"{sessions} sessions of {router}",
+            lambda router=router: sum(each.up for each in place.sessions(router).values()),
+            lambda up: up == sessions,
+            deadline=_SETTLE_SECONDS,
+        )
 
 
 def resident(pid: int) -> float:

@@ -41,7 +41,7 @@ def _parts(failovers: int, changes: int) -> dict[str, Callable[[], Figures]]:
         "engine": engine.measure,
         "live": lambda: live.measure(changes),
         "memory": memory.measure,
-        "failover": lambda: failover.measure(failovers),
+        "failover": lambda: failover.measure("power-off", failovers),
     }
 
 
