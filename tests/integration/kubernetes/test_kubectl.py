@@ -1,16 +1,29 @@
 """The guide's troubleshooting section, command by command, with the real kubectl on a real API server."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from resource_samples import Document, sample
 
 from flatbgp.resources import kinds
+from flatbgp.resources.codec import encode_status
 from flatbgp.resources.crd import DEFINED
+from flatbgp.resources.kind import Kind
+from flatbgp.resources.networkgatewaygroup import (
+    NETWORK_GATEWAY_GROUP,
+    FloatingIPStatus,
+    NetworkGatewayGroupStatus,
+    printed,
+)
+from flatbgp.resources.reasons import Reason
+from flatbgp.store.url import open_store
 from support import binaries
 from support.definitions import collection, install
 from support.kubernetes import ApiServer
@@ -25,7 +38,10 @@ def server(api_server: ApiServer) -> Iterator[ApiServer]:
     install(api_server)
     api_server.clear(DEFINED)
     for name in ("cluster", "mode", "user-mode", "config", "user-config", "group", "peer"):
-        put(api_server, sample(name))
+        document = sample(name)
+        if name == "group":
+            document["status"] = encode_status(NETWORK_GATEWAY_GROUP, _STATUS)
+        put(api_server, document)
     for peer, node, local, state in (
         ("10.0.1.254", "node-01", "10.0.1.100", "Established"),
         ("10.0.1.254", "node-02", "10.0.3.100", "NotEstablished"),
@@ -43,6 +59,13 @@ def server(api_server: ApiServer) -> Iterator[ApiServer]:
         put(api_server, document)
     yield api_server
     api_server.clear(DEFINED)
+
+
+_FLOATING_IPS = (
+    FloatingIPStatus(ip_address("10.0.1.100"), "node-01", reason=Reason.HELD),
+    FloatingIPStatus(ip_address("10.0.3.100"), "node-02", reason=Reason.HELD),
+)
+_STATUS = NetworkGatewayGroupStatus(_FLOATING_IPS, printed(_FLOATING_IPS))
 
 
 def session(peer: str, node: str, local: str, state: str) -> Document:
@@ -139,6 +162,36 @@ def test_kubectl_prints_what_flatbgp_prints(kubectl: Command, kind: str, form: l
     # Ages may differ by the time between the two.
     ages = {index for index, header in enumerate(ours[0]) if header == "AGE"}
     assert [_without(row, ages) for row in ours] == [_without(row, ages) for row in theirs]
+
+
+@pytest.mark.parametrize("kind", DEFINED, ids=lambda kind: kind.full_name)
+def test_flatbgp_prints_the_same_of_the_embedded_store(
+    kubectl: Command, server: ApiServer, tmp_path: Path, kind: Kind[Any, Any]
+) -> None:
+    url = f"sqlite:{tmp_path / 'store.db'}"
+    asyncio.run(_copied(url, kind, server.request("GET", collection(kind))["items"]))
+    for form in ([], ["-o", "wide"]):
+        there, here = (
+            table(kubectl("flatbgp", "get", kind.full_name, "-A", *form, *store)) for store in ([], ["--store", url])
+        )
+        ages = {index for index, header in enumerate(there[0]) if header == "AGE"}
+        assert [_without(row, ages) for row in here] == [_without(row, ages) for row in there]
+
+
+async def _copied(url: str, kind: Kind[Any, Any], items: list[Document]) -> None:
+    assert items
+    store = open_store(url)
+    try:
+        for item in items:
+            meta = item["metadata"]
+            kept = {name: meta[name] for name in ("name", "namespace", "labels") if name in meta}
+            document = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": kept, "spec": item["spec"]}
+            await store.create(kind, document)
+            if "status" in item:
+                status = {"status": item["status"]}
+                await store.patch(kind, meta["name"], meta.get("namespace", ""), status, subresource="status")
+    finally:
+        await store.close()
 
 
 def _without(row: list[str], columns: set[int]) -> list[str]:

@@ -184,6 +184,13 @@ BAD_PLACES: list[tuple[str, str, Any, str]] = [
 ]
 """The same, where no API server can be asked: kind and namespace are in the URL before it sees the object."""
 
+# As large as the rules allow: an API server gives up on expressions that cost too much.
+_LARGEST_SELECTOR = {f"{'p' * 251}.{number % 10}/{'n' * 61}{number:02}": "v" * 63 for number in range(64)}
+_LARGEST_EXPRESSIONS = [
+    {"key": key, "operator": "In", "values": [f"{'v' * 61}{number:02}" for number in range(64)]}
+    for key in _LARGEST_SELECTOR
+]
+
 GOOD_FIELDS: list[tuple[str, str, Any]] = [
     ("peer", "spec.peerASN", 4294967294),
     ("peer", "spec.peerASN", 64512),
@@ -213,6 +220,12 @@ GOOD_FIELDS: list[tuple[str, str, Any]] = [
     ("config", "metadata.finalizers", ["flatbgp.io/in-use"]),
     ("mode", "spec.peerSelector", {"a": "b", "c": "d"}),
     ("mode", "spec.peerSelector", {"a" * 253 + "/" + "b" * 63: "x" * 63, "c": ""}),
+    ("mode", "spec.peerSelector", _LARGEST_SELECTOR),
+    ("config", "spec.nodeSelector.matchLabels", _LARGEST_SELECTOR),
+    ("config", "spec.nodeSelector.matchExpressions", _LARGEST_EXPRESSIONS),
+    ("peer", "spec.communities", [f"65000:{number}" for number in range(60000, 60064)]),
+    ("peer", "spec.largeCommunities", [f"4294967295:4294967295:{4294967295 - number}" for number in range(64)]),
+    ("cluster", "spec.clusterNetwork.services.cidrBlocks", [f"2001:db8:{number:x}::/112" for number in range(64)]),
     ("mode", "spec", None),
     ("mode", "spec", {}),
     ("mode", "spec.enableBGPIPv6", None),
