@@ -70,7 +70,7 @@ async def _show(
         snapshot = await inspector.snapshot(neighbor, all_paths=all_paths)
     finally:
         await inspector.close()
-    found = await _differences(target, store, node, secret_namespace) if node is not None else None
+    found = await _differences(target, store, node, secret_namespace, snapshot) if node is not None else None
     click.echo(_as_json(target, snapshot, found) if form else "\n".join(_as_text(target, snapshot, neighbor)))
     if found is None:
         return
@@ -83,9 +83,12 @@ async def _show(
         raise click.exceptions.Exit(1)
 
 
-async def _differences(target: str, url: str, node: str, secret_namespace: str) -> "Sequence[Difference]":
+async def _differences(
+    target: str, url: str, node: str, secret_namespace: str, snapshot: "Snapshot"
+) -> "Sequence[Difference]":
     from flatbgp.cli.stores import list_kinds  # noqa: PLC0415 - the rest of this file needs no store
     from flatbgp.engine.gobgp.adapter import GobgpEngine  # noqa: PLC0415
+    from flatbgp.engine.gobgp.policycheck import policy_faults  # noqa: PLC0415
     from flatbgp.resources import kinds  # noqa: PLC0415
     from flatbgp.roles.speaker.differences import differences  # noqa: PLC0415
     from flatbgp.roles.speaker.expected import expected_of_store  # noqa: PLC0415
@@ -95,7 +98,9 @@ async def _differences(target: str, url: str, node: str, secret_namespace: str) 
     try:
         resources = await list_kinds(store, kinds.ALL)
         expected = expected_of_store(resources, node, await store.identity(), secret_namespace)
-        return differences(expected, await gobgpd.observe(), await gobgpd.neighbors())
+        observed, states = await gobgpd.observe(), await gobgpd.neighbors()
+        faults = policy_faults(snapshot, expected.desired.marker, observed.neighbors) if observed.info.started else ()
+        return differences(expected, observed, states, faults)
     finally:
         await gobgpd.close()
         await store.close()

@@ -13,8 +13,11 @@ from engine_network import PASSWORD, R1, R2
 from engine_rig import MARKER, GobgpRig, eventually, paths
 
 from flatbgp.engine.gobgp import GobgpEngine
+from flatbgp.engine.gobgp.codec import Codec
+from flatbgp.engine.gobgp.connection import Connection
 from flatbgp.engine.gobgp.dry import dry_calls
 from flatbgp.engine.gobgp.inspection import Inspector, Snapshot
+from flatbgp.engine.gobgp.policycheck import policy_faults
 from flatbgp.engine.gobgp.replay import Replayed, replay
 from flatbgp.engine.gobgp.script import grpcurl_script
 from flatbgp.engine.gobgp.tracefile import TraceFile
@@ -43,6 +46,16 @@ async def traced(engine: GobgpEngine, file: FilePath) -> AsyncIterator[None]:
     finally:
         engine.trace(None)
         trace.close(30)
+
+
+@asynccontextmanager
+async def by_hand(target: str) -> AsyncIterator[tuple[Connection, Codec]]:
+    """A connection for what no engine would do."""
+    connection = Connection(target)
+    try:
+        yield connection, await connection.codec()
+    finally:
+        await connection.close()
 
 
 async def look(rig: GobgpRig, router: Any = None) -> Snapshot:
@@ -235,6 +248,33 @@ class TestInspection:
 
         await eventually("the routes", received, lambda count: count >= 3)
         assert (await look(real)).tables == {"IPv4": 0, "IPv6": 0}
+
+    async def test_our_policy_has_no_fault_and_what_somebody_changed_is_named(self, real: GobgpRig) -> None:
+        exported = ExportAttributes(communities=(65100 << 16 | 7,), large_communities=((1, 2, 3),), med=5)
+        await real.reach(real.desired([real.neighbor(R1, export=exported), real.neighbor(R2)], FOUR))
+        assert policy_faults(await look(real), MARKER, [R1, R2]) == ()
+
+        async with by_hand(real.daemon.target) as (connection, codec):
+            request = codec.policy.set_policies(MARKER, {R1: exported})
+            [policy] = [each for each in request.policies if each.name == "flatbgp-export"]
+            policy.statements[0].actions.route_action = codec.policy.enums.accept
+            policy.statements.add(name="mine").actions.route_action = codec.policy.enums.accept
+            await connection.call(codec, "SetPolicies", request)
+            [imports, _] = codec.policy.assignments()
+            imports.assignment.default_action = codec.policy.enums.accept
+            await connection.call(codec, "SetPolicyAssignment", imports)
+
+        assigned = "global import: flatbgp-import; everything else"
+        changed = f"flatbgp-withheld:{R1} of the policy flatbgp-export"
+        assert policy_faults(await look(real), MARKER, [R1, R2]) == (
+            f"The defined set flatbgp-withheld:{R2} is missing",
+            f"The defined set flatbgp-neighbor:{R2} is missing",
+            f"The statement {changed} has other conditions, or another verdict",
+            f"The policy flatbgp-export lacks the statement flatbgp-withheld:{R2}",
+            f"The policy flatbgp-export lacks the statement flatbgp-export:{R2}",
+            "The policy flatbgp-export has the statement mine, which flatbgp did not make",
+            f"The policy is assigned as '{assigned}: accept', and should be '{assigned}: reject'",
+        )
 
     async def test_events_begin_with_the_state_of_all(self, real: GobgpRig) -> None:
         await real.reach(real.desired([real.neighbor(R1)]))

@@ -217,6 +217,13 @@ class TestRoutes:
         assert sentences[-1] == "Extra: And 30 more routes."
 
 
+def test_a_policy_that_somebody_changed_is_said_with_what_to_do() -> None:
+    plan = expected()
+    [found] = differences(plan, observed(plan), {}, ["The policy flatbgp-import is missing"])
+    assert str(found).startswith("Different: The policy flatbgp-import is missing: ")
+    assert str(found).endswith("Restart gobgpd, so that it is filled anew.")
+
+
 class TestManifests:
     def nodes(self) -> list[Resource[Any, Any]]:
         return [node(name, address) for name, address in (("node-01", "10.0.1.11"), ("node-02", "10.0.1.99"))]

@@ -15,6 +15,12 @@ NAMED_ONE_BY_ONE: Final = 50
 """Beyond so many routes of one kind of difference, the rest is counted."""
 
 
+_POLICY_CURE: Final = (
+    "the policy is flatbgp's own, it keeps routes from passing between routers, and somebody else changed it. Restart "
+    "gobgpd, so that it is filled anew."
+)
+
+
 class Kind(StrEnum):
     """What is different. WAITING is no fault of the daemon: a session that is planned, but not to be opened yet."""
 
@@ -38,13 +44,23 @@ class Difference:
 
 
 def differences(
-    expected: Expected, observed: Observed, states: Mapping[IPAddress, NeighborState]
+    expected: Expected,
+    observed: Observed,
+    states: Mapping[IPAddress, NeighborState],
+    policy_faults: Iterable[str] = (),
 ) -> tuple[Difference, ...]:
-    """Return all differences: the daemon itself, sessions, routes. Deterministic."""
+    """Return all differences: the daemon itself, sessions, routes, and its policy. Deterministic.
+
+    ``policy_faults`` are what an engine finds changed in a policy that it made.
+    """
     daemon = tuple(_daemon(expected, observed))
-    if daemon:
+    if daemon or not observed.info.started:
         return daemon
-    return (*_sessions(expected, observed, states), *_routes(expected, observed))
+    return (
+        *_sessions(expected, observed, states),
+        *_routes(expected, observed),
+        *(Difference(Kind.DIFFERENT, "policy", f"{fault}: {_POLICY_CURE}") for fault in policy_faults),
+    )
 
 
 def _daemon(expected: Expected, observed: Observed) -> Iterator[Difference]:
