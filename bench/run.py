@@ -1,7 +1,7 @@
 """The benchmark: measures speed and memory of all or some parts, prints medians and spreads, keeps every sample.
 
 ``bench/run.py`` measures everything; ``bench/run.py plan live --changes 50`` only what it is told to. The parts
-"engine", "live", "memory" and "failover" need root, gobgpd and FRR, like the lab; "kubestore" needs
+"engine", "trace", "live", "memory" and "failover" need root, gobgpd and FRR, like the lab; "kubestore" needs
 kube-apiserver and etcd, which ``make test`` builds; "kubernetes", the roles on them, needs both.
 """
 
@@ -24,6 +24,7 @@ import loop
 import memory
 import plan
 import store
+import tracing
 from figures import Figures, keep, line
 
 _FAILOVERS = 20
@@ -39,6 +40,7 @@ def _parts(failovers: int, changes: int) -> dict[str, Callable[[], Figures]]:
         "loop": loop.measure,
         "cli": cli.measure,
         "engine": engine.measure,
+        "trace": tracing.measure,
         "live": lambda: live.measure(changes),
         "memory": memory.measure,
         "failover": lambda: failover.measure("power-off", failovers),
