@@ -50,11 +50,11 @@ async def survey(node: str, floating_ips: Collection[IPAddress]) -> Machine:
     """Return what this machine is like, as the node ``node``; the LAN is asked who has the floating IPs."""
     interfaces, macs = list_interfaces(Netlink(ROUTE))
     lans = {interface.name: _near(interface, floating_ips) for interface in interfaces}
-    lacking, raw = _capabilities(), True
+    lacking = _capabilities()
     try:
         answering = await _ask(interfaces, lans, macs)
     except HostError as error:
-        answering, raw = {}, False
+        answering = {}
         lacking = lacking or (str(error),)
     addresses = [address for interface in interfaces for address in interface.addresses]
     return Machine(
@@ -78,7 +78,7 @@ async def survey(node: str, floating_ips: Collection[IPAddress]) -> Machine:
                 for sentence in findings(name, family)
             )
         ),
-        answering=answering if raw else {},
+        answering=answering,
     )
 
 
