@@ -36,6 +36,9 @@ _DEADLINE_SECONDS: Final = 60.0
 _BACK_SECONDS: Final = 2.0
 """What a machine that came back gets, to be ready to take over."""
 
+_AFTERWARDS_SECONDS: Final = 1.0
+"""For how long the pings go on once all is well again, so that a silence has an end."""
+
 _STEADY_SECONDS: Final = 2.0
 """For how long nothing may have moved once a restarted process is back."""
 
@@ -141,6 +144,7 @@ def _take_over(fault: Fault, repair: Fault, place: Place, figures: Figures, *, r
     watch.until_back()
     watch.note(figures)
     wait_until("the routes", lambda: place.routes() == watch.routes, deadline=_DEADLINE_SECONDS)
+    time.sleep(_AFTERWARDS_SECONDS)
     result = ping.stop()
     note(figures, LOST, len(result.lost))
     note(figures, SILENCE, result.longest_gap)

@@ -28,6 +28,7 @@ from flatbgp.resources.lease import LEASE
 PATIENCE: Final = 45.0
 """Seconds until the sessions must be back: a Lease, the claim, and gobgpd 3.10's 5 to 10 s until Established."""
 
+_VTY: Final = "bgpd.vty"
 _LOOK: Final = 0.02
 _TELL: Final = 1.0
 _AFTERWARDS: Final = 1.0
@@ -64,7 +65,7 @@ class PowerCut:
         """``lab`` must run."""
         self._lab = lab
         self._say = say
-        self._vtys = {router.name: Vty(lab.directory / router.name / "bgpd.vty") for router in lab.topology.routers}
+        self._vtys = {router.name: Vty(lab.directory / router.name / _VTY) for router in lab.topology.routers}
 
     def run(self, node: str | None = None) -> list[str]:
         """Cut the power of ``node``, or of the first holder that another node can replace, and bring it back."""
@@ -140,6 +141,8 @@ class PowerCut:
     # --- what happens
 
     def _before(self, scene: Scene) -> Watched:
+        if not all((self._lab.directory / router / _VTY).exists() for router in self._vtys):
+            raise LabError("the times are FRR's, and this lab's routers run something else (flatbgp lab up --help)")
         sessions = {
             (router, address): session.established
             for router, vty in self._vtys.items()
