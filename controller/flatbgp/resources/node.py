@@ -16,6 +16,10 @@ DRAIN_ANNOTATION = "flatbgp.io/drain"
 """A Node with this annotation set to "true" hands its floating IPs over and claims none."""
 
 
+_LINK_LOCAL = bytes((169, 254))
+"""How link-local IPv4 addresses begin (RFC 3927); no IPv6 address in use begins so."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
     """``pod_cidrs`` never change once set; IPv4 comes first."""
@@ -76,7 +80,7 @@ def address_of(status: NodeStatus | None, family: Family) -> IPAddress | None:
             address = parse_address(reported.address)
         except Malformed:  # a host name, or an IPv4-mapped address
             continue
-        if Family.of(address) is family and host_problem(address) is None and not address.is_link_local:
+        if Family.of(address) is family and address.packed[:2] != _LINK_LOCAL and host_problem(address) is None:
             return address
     return None
 

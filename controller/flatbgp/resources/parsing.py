@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
 
 from flatbgp.resources.ip import IPAddress, IPNetwork
 
@@ -88,12 +89,19 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+_ORDINARY: Final = {4: frozenset({*range(1, 224)} - {127}), 6: frozenset(range(1, 0xFE))}
+"""First octets, by IP version, of which every address can be a host's."""
+
+
 def host_problem(address: IPAddress) -> str | None:
     """Return why an address can be no router, node or floating IP; ``None`` if it can.
 
     Private, unique-local and documentation ranges are fine: data centres and laboratories use them. A link-local IPv6
     address needs a zone, which differs from node to node. 0.0.0.0/8 is never a destination (RFC 1122 section 3.2.1.3).
     """
+    # The first octet clears nearly every address, and there are thousands: what follows takes 20 times as long.
+    if address.packed[0] in _ORDINARY[address.version]:
+        return None
     if address.is_unspecified:
         return "is the unspecified address; a unicast host address is needed"
     if address.is_loopback:
