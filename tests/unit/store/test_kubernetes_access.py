@@ -31,7 +31,9 @@ def kubeconfig(path: Path, *contexts: str, user: dict[str, Any] | None = None) -
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without anything, outside of any pod."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
+    of_pods = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+    of_proxies = [name + "_proxy" for name in ("http", "https", "all", "no")]
+    for name in ("KUBECONFIG", *of_pods, *of_proxies, *map(str.upper, of_proxies)):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -68,6 +70,21 @@ async def test_several_files_of_the_environment_are_one_configuration(
     monkeypatch.setenv("KUBECONFIG", ":".join(map(str, (files[0], home / "missing", files[1]))))
     assert "https://a.example:6443" in (await load(Location(context="a"))).where
     assert "https://b.example:6443" in (await load(Location(context="b"))).where
+
+
+async def test_the_environments_proxy_is_used_unless_the_kubeconfig_names_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Location(str(kubeconfig(home / "config", "one")))
+    assert (await load(place)).configuration.proxy is None
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    assert (await load(place)).configuration.proxy == "http://proxy.example:3128"
+    monkeypatch.setenv("NO_PROXY", "localhost,.example")
+    assert (await load(place)).configuration.proxy is None
+    config = json.loads((home / "config").read_text())
+    config["clusters"][0]["cluster"]["proxy-url"] = "http://given.example:3128"
+    (home / "config").write_text(json.dumps(config))
+    assert (await load(place)).configuration.proxy == "http://given.example:3128"
 
 
 @pytest.mark.parametrize(

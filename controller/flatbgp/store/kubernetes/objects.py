@@ -108,12 +108,12 @@ def document(kind: Kind[Any, Any], raw: bytes | msgspec.Raw) -> dict[str, Any]:
 
 
 def resource(kind: Kind[S, T], raw: bytes | msgspec.Raw) -> Resource[S, T]:
-    """Return the object in an answer; of a Node in a list or watch what :class:`_Node` keeps."""
+    """Return an object whole."""
     return of_document(kind, document(kind, raw))
 
 
 def listed(kind: Kind[S, T], raw: bytes | msgspec.Raw) -> Resource[S, T]:
-    """Return an object of a list or a watch, of which there may be thousands."""
+    """Return an object of a list or a watch, or one just written, of which there may be thousands."""
     if kind is not NODE:
         return resource(kind, raw)
     return of_document(kind, {"apiVersion": kind.api_version, "kind": kind.name, **_node.decode(raw)})

@@ -98,7 +98,7 @@ class KubernetesStore:
             if by_full_name(kind.full_name) is kind:
                 rules.refuse(rules.faults_of_new(made))  # the same in our words
             raise
-        return objects.resource(kind, body)
+        return objects.listed(kind, body)
 
     async def patch(
         self,
@@ -119,7 +119,7 @@ class KubernetesStore:
             if not subresource:
                 await self._explain(kind, Key(namespace, name), patch)
             raise
-        return objects.resource(kind, body)
+        return objects.listed(kind, body)
 
     async def delete(self, kind: Kind[S, T], name: str, namespace: str = "", *, version: str | None = None) -> bool:
         """Delete one object; ``False`` while finalizers hold it."""

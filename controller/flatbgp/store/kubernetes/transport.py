@@ -207,6 +207,7 @@ class Transport:
             trace.on_connection_create_start.append(self._before_connecting)
             access.configuration.trace_configs = [trace]
             access.configuration.connection_pool_maxsize = 0  # no limit: each watch has a connection of its own
+            access.configuration.client_session_kwargs = {"trust_env": False}  # access has looked there
             old, self._client = self._client, _Client(access.configuration)
             if old is not None:
                 await old.close()
