@@ -86,17 +86,15 @@ async def _show(
 async def _differences(
     target: str, url: str, node: str, secret_namespace: str, snapshot: "Snapshot"
 ) -> "Sequence[Difference]":
-    from flatbgp.cli.stores import list_kinds  # noqa: PLC0415 - the rest of this file needs no store
-    from flatbgp.engine.gobgp.adapter import GobgpEngine  # noqa: PLC0415
+    from flatbgp.engine.gobgp.adapter import GobgpEngine  # noqa: PLC0415 - the rest of this file needs no store
     from flatbgp.engine.gobgp.policycheck import policy_faults  # noqa: PLC0415
-    from flatbgp.resources import kinds  # noqa: PLC0415
     from flatbgp.roles.speaker.differences import differences  # noqa: PLC0415
-    from flatbgp.roles.speaker.expected import expected_of_store  # noqa: PLC0415
+    from flatbgp.roles.speaker.expected import expected_of_store, read_by_a_speaker  # noqa: PLC0415
     from flatbgp.store.url import open_store  # noqa: PLC0415
 
     store, gobgpd = open_store(url), GobgpEngine(target)
     try:
-        resources = await list_kinds(store, kinds.ALL)
+        resources = await read_by_a_speaker(store, node, secret_namespace)
         expected = expected_of_store(resources, node, await store.identity(), secret_namespace)
         observed, states = await gobgpd.observe(), await gobgpd.neighbors()
         faults = policy_faults(snapshot, expected.desired.marker, observed.neighbors) if observed.info.started else ()

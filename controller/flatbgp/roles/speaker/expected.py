@@ -1,4 +1,4 @@
-"""What a node's daemon should have, and which object is the cause of each part: the plan, for a person. Pure.
+"""What a node's daemon should have, and which object is the cause of each part: the plan, for a person.
 
 The speaker decides the same from its caches (:mod:`.speaker`); here it is decided once, from all objects of a store or
 of some manifests, by the same planners.
@@ -6,10 +6,10 @@ of some manifests, by the same planners.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from flatbgp.engine.model import Desired, Path
-from flatbgp.planning.configured import configured
+from flatbgp.planning.configuration import configuration
 from flatbgp.planning.future import Future, Objects, future_of
 from flatbgp.planning.holdings import Holding, holdings, observe
 from flatbgp.planning.marks import USER_NAMESPACE
@@ -18,8 +18,6 @@ from flatbgp.planning.sessionwatch import established_of
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
 from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.bgpsession import BGP_SESSION, BGPSessionStatus
-from flatbgp.resources.cluster import CLUSTER
-from flatbgp.resources.clustercidrconfig import CLUSTER_CIDR_CONFIG
 from flatbgp.resources.flatipmode import FLAT_IP_MODE
 from flatbgp.resources.ip import Family, IPAddress, IPNetwork
 from flatbgp.resources.lease import LEASE
@@ -29,6 +27,7 @@ from flatbgp.resources.node import NODE, address_of
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SECRET, SecretSpec
 from flatbgp.roles.speaker.sessions import RouteTable, neighbors, router_id
+from flatbgp.store.protocol import Store
 
 AnyResource = Resource[Any, Any]
 
@@ -56,19 +55,30 @@ class Expected:
         return frozenset(address for address, node in self.holders.items() if node == self.node)
 
 
+_IN_THE_USER_NAMESPACE: Final = (NETWORK_GATEWAY_GROUP, BGP_PEER, BGP_ADVERTISED_ROUTE, BGP_SESSION, LEASE)
+
+
+async def read_by_a_speaker(store: Store, node: str, secret_namespace: str) -> tuple[AnyResource, ...]:
+    """Return the objects that a node's speaker decides from: no more than its own rights on a cluster allow to read."""
+    found: list[AnyResource] = list((await store.list(FLAT_IP_MODE)).items)
+    for kind in _IN_THE_USER_NAMESPACE:
+        found += (await store.list(kind, USER_NAMESPACE)).items
+    found += (await store.list(SECRET, secret_namespace)).items
+    own = await store.get(NODE, node)
+    return (*found, *((own,) if own is not None else ()))
+
+
 def expected_of_store(resources: Iterable[AnyResource], node: str, identity: str, secret_namespace: str) -> Expected:
-    """Return what a node's daemon should have now, from all objects of the user cluster's store.
+    """Return what a node's daemon should have now, from the objects of the user cluster's store.
 
     ``identity`` is the store's. A Lease is taken as it stands: whom it names, holds.
     """
     objects = Objects(resources)
-    config = configured(
+    config = configuration(
         tuple(objects.of(FLAT_IP_MODE).values()),
         tuple(objects.of(NETWORK_GATEWAY_GROUP, USER_NAMESPACE).values()),
         tuple(objects.of(BGP_PEER, USER_NAMESPACE).values()),
-        tuple(objects.of(CLUSTER_CIDR_CONFIG).values()),
-        objects.of(CLUSTER).values(),
-    ).config
+    )
     held = holdings(config.floating_ips, observe({}, objects.of(LEASE).values(), 0.0), 0.0, 0.0)
     secrets = {
         key.name: secret.spec for key, secret in objects.of(SECRET, secret_namespace).items() if secret.spec is not None
