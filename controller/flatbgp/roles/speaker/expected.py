@@ -20,6 +20,7 @@ from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.bgpsession import BGP_SESSION, BGPSessionStatus
 from flatbgp.resources.flatipmode import FLAT_IP_MODE
 from flatbgp.resources.ip import Family, IPAddress, IPNetwork
+from flatbgp.resources.kinds import AnyKind
 from flatbgp.resources.lease import LEASE
 from flatbgp.resources.meta import Key
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
@@ -55,7 +56,13 @@ class Expected:
         return frozenset(address for address, node in self.holders.items() if node == self.node)
 
 
-_IN_THE_USER_NAMESPACE: Final = (NETWORK_GATEWAY_GROUP, BGP_PEER, BGP_ADVERTISED_ROUTE, BGP_SESSION, LEASE)
+_IN_THE_USER_NAMESPACE: Final[tuple[AnyKind, ...]] = (
+    NETWORK_GATEWAY_GROUP,
+    BGP_PEER,
+    BGP_ADVERTISED_ROUTE,
+    BGP_SESSION,
+    LEASE,
+)
 
 
 async def read_by_a_speaker(store: Store, node: str, secret_namespace: str) -> tuple[AnyResource, ...]:
