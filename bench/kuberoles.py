@@ -66,17 +66,19 @@ def _range(name: str, cidr: str, pool: str) -> dict[str, Any]:
 def _member(number: int, pool: str) -> dict[str, Any]:
     document = node(number)
     document["metadata"]["labels"]["pool"] = pool
+    address = f"198.{18 + number // 62500}.{number // 250 % 250}.{number % 250 + 1}"  # none of the lab's
+    document["status"]["addresses"] = [{"type": "InternalIP", "address": address}]
     return document
 
 
-async def _wait(what: str, check: Callable[[], bool], seconds: float = _DEADLINE_SECONDS) -> float:
-    """Return how long it took until something was so."""
-    begun = time.perf_counter()
+async def _wait(place: _Place, what: str, check: Callable[[], bool]) -> None:
+    """Return once something is so; a role that lost its lead on a busy machine is started again."""
+    end = time.perf_counter() + _DEADLINE_SECONDS
     while not check():
-        if time.perf_counter() - begun > seconds:
-            raise TimeoutError(f"{what}: not so within {seconds:g} s")
+        if time.perf_counter() > end:
+            raise TimeoutError(f"{what}: not so within {_DEADLINE_SECONDS:g} s")
+        place.revive()
         await asyncio.sleep(0.002)
-    return time.perf_counter() - begun
 
 
 class _Watched:
@@ -159,9 +161,9 @@ async def _thousands(place: _Place, bare: BareClient, watched: _Watched, figures
     note(figures, "bare client: PATCHes of the same Nodes a second", theirs)
     names = {f"node-{number:05}" for number in range(NODES)}
     place.admin_server.request("POST", _RANGES, _range("big", "100.64.0.0/11", "big"))
-    await _wait("the first to be served", lambda: bool(names & watched.served))
+    await _wait(place, "the first to be served", lambda: bool(names & watched.served))
     before, begun = len(names & watched.served), time.perf_counter()
-    await _wait("podCIDRs on all Nodes", lambda: names <= watched.served)
+    await _wait(place, "podCIDRs on all Nodes", lambda: names <= watched.served)
     ours = (NODES - before) / (time.perf_counter() - begun)
     note(figures, "controller: Nodes that get podCIDRs, a second", ours)
     note(figures, "that, % of the bare client's PATCHes (>=80)", 100 * ours / theirs)
@@ -170,7 +172,7 @@ async def _thousands(place: _Place, bare: BareClient, watched: _Watched, figures
     def accepted() -> int:
         return min(int(each.accepted.get(Family.IPV4, 0)) for each in place.sessions().values())
 
-    await _wait("all routes in FRR", lambda: accepted() >= NODES)
+    await _wait(place, "all routes in FRR", lambda: accepted() >= NODES)
     note(figures, "the last podCIDRs until the last route in FRR, s (<=5)", time.perf_counter() - last)
 
 
@@ -185,7 +187,7 @@ async def _range_added(place: _Place, bare: BareClient, watched: _Watched, figur
         begun = time.perf_counter()
         place.admin_server.request("POST", _RANGES, _range(pool, f"100.{100 + run}.0.0/16", pool))
         names = {f"node-{number:05}" for number in numbers}
-        await _wait("the waiting Nodes to be served", lambda names=names: names <= watched.served)
+        await _wait(place, "the waiting Nodes to be served", lambda names=names: names <= watched.served)
         note(figures, "range added until 20 waiting Nodes have podCIDRs, s (<=1)", time.perf_counter() - begun)
 
 
@@ -234,7 +236,7 @@ def _placed() -> Any:
             place.await_routes(deadline=_SETTLE_SECONDS)
             yield place
         except Exception:  # whatever it was: the logs say why, and go with the sandbox
-            for log, text in sandbox.logs(15).items():
+            for log, text in sandbox.logs(60).items():
                 print(f"--- {log}\n{text}", file=sys.stderr)
             raise
 
@@ -250,7 +252,10 @@ async def _measure(place: _Place, changes: int, figures: Figures) -> None:
             await _thousands(place, bare, watched, figures)
             await _heartbeats(place, bare, figures)
             await at_once(lambda number: bare.send("DELETE", f"/api/v1/nodes/node-{number:05}", {}), NODES)
-            await _wait("their routes to go", lambda: len(place.objects("bgpadvertisedroutes")) < 100)
+            routes = "/apis/networking.gke.io/v1/bgpadvertisedroutes?limit=500"
+            await _wait(
+                place, "their routes to go", lambda: len(place.user_server.request("GET", routes)["items"]) < 100
+            )
             # From here on the controller sees podCIDRs that it did not give, and gives none itself.
             for number in range(changes):
                 await _given(place, bare, number, figures)

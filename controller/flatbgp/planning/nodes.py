@@ -72,6 +72,7 @@ class NodePlanner:
         self._seen: dict[str, NodeFacts] = {}
         self._configured: tuple[list[CIDRConfig], tuple[IPNetwork, ...]] = ([], ())
         self._rival = ""
+        self._assigned: dict[str, tuple[IPNetwork, ...]] = {}  # node -> what it was last to get, written or not
         self._written: dict[str, str] = {}  # node -> the version of it that the write was made on
 
     def plan(self, given: Given) -> NodePlan:
@@ -92,6 +93,7 @@ class NodePlanner:
             outcome = self._allocator.assign(node.meta.name, node.meta.labels)
             if isinstance(outcome, Assignment):
                 assign.append((node, outcome))
+                self._assigned[node.meta.name] = outcome.pod_cidrs
             else:
                 short.append(outcome)
         usage = self._allocator.usage()
@@ -129,13 +131,15 @@ class NodePlanner:
 
     def _look_for_rival(self, given: Given) -> None:
         for name, cidrs in sorted(given.appeared.items()):
-            blocks = tuple(block_of(cidr) for cidr in cidrs)
-            if not self._rival and self._allocator.is_strange(name, blocks, lenient=given.settling):
-                self._rival = (
-                    f"Node {name} got {' and '.join(map(str, cidrs))} from another allocator of pod CIDRs, so this one "
-                    "gives none: stop one of the two (kube-controller-manager runs one with --allocate-node-cidrs), "
-                    "then restart the controller."
-                )
+            if self._rival or self._assigned.get(name) == cidrs:
+                continue
+            if given.settling and self._allocator.accounts_for(tuple(map(block_of, cidrs))):
+                continue
+            self._rival = (
+                f"Node {name} got {' and '.join(map(str, cidrs))} from another allocator of pod CIDRs, so this one "
+                "gives none: stop one of the two (kube-controller-manager runs one with --allocate-node-cidrs), "
+                "then restart the controller."
+            )
 
     def _follow(self, nodes: dict[str, NodeFacts]) -> None:
         """Bring the allocator to these nodes."""
@@ -153,6 +157,7 @@ class NodePlanner:
 
     def _forget(self, name: str) -> None:
         self._allocator.drop_node(name)
+        self._assigned.pop(name, None)
         self._written.pop(name, None)
 
 

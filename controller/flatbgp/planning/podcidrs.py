@@ -173,16 +173,9 @@ class Allocator:
             return assignment
         return Shortage(name, _shortage(matching))
 
-    def is_strange(self, name: str, pod_cidrs: tuple[Block, ...], *, lenient: bool) -> bool:
-        """Return whether pod CIDRs that appear on a Node are another's doing, and not a write of ours.
-
-        To be asked before :meth:`put_node`. ``lenient``: a write of the leader before us may still arrive, so only what
-        no config accounts for is strange.
-        """
-        pending = self._pending.get(name)
-        if pending is not None and pending.blocks == pod_cidrs:
-            return False
-        return not (lenient and all(self._owners(block) for block in pod_cidrs))
+    def accounts_for(self, pod_cidrs: tuple[Block, ...]) -> bool:
+        """Return whether each block has the place and size of one of a config."""
+        return all(self._owners(block) for block in pod_cidrs)
 
     def settle(self, name: str, outcome: Outcome) -> None:
         """Note how a write of what :meth:`assign` gave went.

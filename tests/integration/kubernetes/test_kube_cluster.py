@@ -185,9 +185,7 @@ def test_s36_an_api_server_that_is_down_for_a_minute_changes_nothing_and_loses_n
         assert "could not be renewed in time" in controller.output
     finally:
         cluster.user_server.start()
-    for role in ("admin", "controller"):
-        if not cluster.roles[role].alive:
-            (cluster.start_admin if role == "admin" else cluster.start_controller)()
+    cluster.revive()
     cluster.join("node-07", ["10.0.1.57"])
     wait_until(
         "a new node to be served",

@@ -65,6 +65,13 @@ class KubeCluster(Cluster):
         status = {"addresses": [{"type": "InternalIP", "address": each} for each in addresses]}
         self.user_server.merge(f"/api/v1/nodes/{name}/status", {"status": status})
 
+    def revive(self) -> None:
+        """Start the leading roles again that have ended, as their kubelet would."""
+        if not self.roles["controller"].alive:
+            self.start_controller()
+        if not self.roles["admin"].alive:
+            self.start_admin()
+
     def cut_api(self, place: str, *, off: bool) -> None:
         """Cut a machine ("control": that of controller and admin) from the API servers, or mend that."""
         namespace = self.network.namespace(place).name
