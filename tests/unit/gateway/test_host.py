@@ -6,7 +6,7 @@ from scripted import cluster, holder_of, others, reason, sound, taken_over
 from simulated_faults import FAULTS
 from simulation import World
 
-from flatbgp.planning.gateway.actions import RemoveAddress, SwapLease
+from flatbgp.planning.gateway.actions import PutAddress, RemoveAddress, StatusChanged, SwapLease
 from flatbgp.planning.gateway.events import PeerHeard
 from flatbgp.planning.gateway.status import AddressReason
 from flatbgp.resources.ip import IPAddress
@@ -51,6 +51,22 @@ def test_a_release_that_meets_an_annotation_is_repeated() -> None:
     world.store.edit(address, probe="somebody writes meanwhile")
     assert taken_over(world, holder, 1.5) < 1.2
     assert not world.violations
+
+
+def test_an_address_that_something_takes_away_comes_back_and_counts_as_held_meanwhile() -> None:
+    world = cluster(nodes=2)
+    holder, address = holder_of(world), world.group[0]
+    since = len(holder.done)
+    holder.snatch(address)
+    world.run(1.0)
+    done = holder.done[since:]
+    puts = [action for action in done if isinstance(action, PutAddress)]
+    assert puts
+    assert not any(action.fresh for action in puts), "its sessions go on"
+    assert not any(isinstance(action, StatusChanged) for action in done)
+    assert holder.machine is not None
+    assert address in holder.machine.held
+    sound(world)
 
 
 def test_packets_of_a_session_are_evidence_enough() -> None:

@@ -42,9 +42,9 @@ class Hold:
     """One address that this node holds.
 
     ``deadline`` is until when it may be on the interface: a Lease's duration after the last confirmed renewal was
-    sent. ``expires`` is when the kernel takes it off (``None``: it is not on). In an ``outage`` the store does not
-    answer for this Lease, and the deadline is made anew as long as the LAN works. ``keep_wish``: another node's wish
-    for the address will be granted, so it stays in the Lease.
+    sent. ``expires`` is when the kernel takes it off (``None``: it is not on); ``vanished``: something else on this
+    host took it off before. In an ``outage`` the store does not answer for this Lease, and the deadline is made anew as
+    long as the LAN works. ``keep_wish``: another node's wish for the address will be granted, so it stays in the Lease.
     """
 
     address: IPAddress
@@ -54,6 +54,7 @@ class Hold:
     next_probe: float
     next_refresh: float
     expires: float | None = None
+    vanished: bool = False
     put_at: float = 0.0
     since: float | None = None
     outage: str = ""
@@ -69,6 +70,11 @@ class Hold:
     _conflicts: deque[float] = field(default_factory=deque)
 
     # --- time
+
+    @property
+    def on(self) -> bool:
+        """Whether the address is on the interface, as far as is known."""
+        return self.expires is not None and not self.vanished
 
     @property
     def _going(self) -> bool:
@@ -223,7 +229,7 @@ class Hold:
             self._let_go(
                 f"{self.challenger} answers for it, and the store does not confirm our Lease", *self._conflict()
             )
-        elif self.expires is None or ctx.now >= min(self.deadline, self.expires):
+        elif not self.on or self.expires is None or ctx.now >= min(self.deadline, self.expires):
             self._let_go("the store does not answer", AddressReason.STORE_UNREACHABLE)
         elif not self.outage:
             self.outage = error or "no answer"
@@ -239,7 +245,8 @@ class Hold:
         self.next_refresh = ctx.next_beat(REFRESH)
         if self.outage and ctx.evidence.fresh(now, self.place):
             self.deadline = max(self.deadline, now + ctx.timings.lease)
-        put = PutAddress(self.address, self.place.interface, self.deadline, self.expires, create=not self.outage)
+        expires = self.expires if self.on else None
+        put = PutAddress(self.address, self.place.interface, self.deadline, expires, create=not self.outage)
         if put.lifetime(now):
             ctx.emit(put)
 
@@ -252,11 +259,14 @@ class Hold:
         """Take the outcome of a refresh."""
         self.put_at = ctx.now
         if event.valid_until is not None:
-            first = self.expires is None
-            self.expires = event.valid_until
+            first = not self.on
+            self.expires, self.vanished = event.valid_until, False
             if first:
                 self.present(ctx)
-        elif event.error and self.expires is None:
+            return
+        if self.vanished:
+            self.expires, self.vanished = None, False
+        if event.error and self.expires is None:
             self._let_go(f"the kernel refused it: {event.error}", AddressReason.NO_SUBNET)
         elif self.expires is None:
             self._let_go("its Lease ran out before it was on the interface")
@@ -268,10 +278,14 @@ class Hold:
         ctx.emit(AddressHeld(self.address, self.place.interface))
 
     def missing(self, ctx: Context) -> None:
-        """Note that something else on this host took the address away."""
-        self.expires = None
-        if not self.outage:
-            self.next_refresh = ctx.now
+        """Note that something else on this host took the address away.
+
+        With a live Lease it comes back at once: meanwhile it counts as held, so that its sessions go on.
+        """
+        if self.outage:
+            self.expires = None
+        else:
+            self.vanished, self.next_refresh = True, ctx.now
 
     # --- conflicts
 

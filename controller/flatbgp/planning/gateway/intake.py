@@ -189,7 +189,7 @@ class Parts:
         hold = self.holds.get(event.address)
         if hold is None:
             return False
-        first = hold.expires is None
+        first = not hold.on
         hold.put(self.ctx, event)
         if hold.letting_go is not None:
             self.claims.not_before[event.address] = self.ctx.now + RETRY_PUT
@@ -204,6 +204,6 @@ class Parts:
     def _interfaces_seen(self, event: InterfacesSeen) -> None:
         present = {address.interface.ip for interface in event.interfaces for address in interface.addresses}
         for address, hold in self.holds.items():
-            if address not in present and hold.expires is not None and event.at > hold.put_at:
+            if address not in present and hold.on and event.at > hold.put_at:
                 hold.missing(self.ctx)
             hold.place = move_place(self.ctx, hold)

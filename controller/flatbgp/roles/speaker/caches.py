@@ -165,6 +165,15 @@ class Caches:
 
     # --- what the gateway is told
 
+    def tell_leases(self) -> None:
+        """Tell the gateway every Lease once more."""
+        for resource in self.leases:
+            address = lease_address(resource)
+            if address is not None:
+                self.post(events.LeaseSeen(address, read_lease(resource)))
+        if self._leases.synced:
+            self.post(events.LeasesListed())
+
     def _tell(self, event: events.Event) -> None:
         """Tell the gateway a state, if it is another than the one told last."""
         if self._told.get(type(event)) != event:

@@ -28,6 +28,10 @@ from flatbgp.roles.runtime import Trouble
 from flatbgp.store.protocol import AlreadyExists, Conflict, NotFound, Store, StoreError, WrongStore
 
 _FINE = {AddressReason.HELD, AddressReason.HELD_ELSEWHERE, AddressReason.WAITING, AddressReason.LEAVING}
+
+OWN_STORE_SECONDS = 1.0
+"""How often to ask whether the store that was exchanged for another one is back, and how long to wait for an answer."""
+
 _MICRO_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -45,8 +49,10 @@ class Sessions(Protocol):
 class GatewayLoop:
     """Drives one :class:`Gateway`.
 
-    ``changed`` is called when the held addresses or a status changed, ``watch_everything`` when the machine needs more
-    (or less) than Leases and the group: whether it does, and whether that must be kept up to date.
+    ``store_returned`` is called when the store is ours again after another one was in its place: the machine has taken
+    nothing from it meanwhile, and must be told anew. ``changed`` is called when the held addresses or a status changed,
+    ``watch_everything`` when the machine needs more (or less) than Leases and the group: whether it does, and whether
+    that must be kept up to date.
     """
 
     machine: Gateway
@@ -56,6 +62,7 @@ class GatewayLoop:
     log: structlog.stdlib.BoundLogger
     trouble: Trouble
     changed: Callable[[], None]
+    store_returned: Callable[[], None]
     watch_everything: Callable[[bool, bool], None]
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     _inbox: deque[events.Event] = field(default_factory=deque)
@@ -81,23 +88,32 @@ class GatewayLoop:
             case host_model.InterfacesChanged():
                 self.post(interfaces_seen(event.interfaces, event.at))
 
-    def store_answered(self) -> None:
-        """Tell that a request or watch of the store works."""
-        if self._foreign:
-            self._foreign = False
-            self.post(events.StoreIdentitySeen(foreign=False))
-        self.post(events.StoreAnswered())
-
-    def store_failed(self, error: StoreError) -> None:
-        """Tell that a request or watch of the store failed."""
-        self._notice(error)
-        self.post(events.StoreFailed(str(error)))
-
     def _notice(self, error: StoreError | TimeoutError) -> None:
         if isinstance(error, WrongStore) and not self._foreign:
             self._foreign = True
             message = f"{error}; to accept what is there now, restart this speaker"
             self.post(events.StoreIdentitySeen(foreign=True, message=message))
+            self._start(self._await_own_store())
+
+    async def _await_own_store(self) -> None:
+        """Ask which store is there until it is ours again: the machine asks nothing of another one."""
+        while not await self._finished_within(OWN_STORE_SECONDS):
+            try:
+                async with asyncio.timeout(OWN_STORE_SECONDS):
+                    await self.store.identity()
+            except (StoreError, TimeoutError):
+                continue
+            self._foreign = False
+            self.post(events.StoreIdentitySeen(foreign=False))
+            self.store_returned()
+            return
+
+    async def _finished_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.finished.wait()
+        except TimeoutError:
+            return False
 
     async def run(self) -> None:
         """Handle events until the machine has finished, or until cancelled."""

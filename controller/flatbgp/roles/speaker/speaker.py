@@ -112,6 +112,7 @@ class Speaker:
             log,
             trouble,
             changed=self._planning.set,
+            store_returned=lambda: self.caches.tell_leases(),  # noqa: PLW0108 - they are made later
             watch_everything=self._watch_everything,
         )
         self.recorder = Recorder(
