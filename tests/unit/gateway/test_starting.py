@@ -164,6 +164,20 @@ def test_a_node_that_wants_an_address_but_may_not_claim_it_lists_everything_and_
     assert WatchEverything(wanted=True, following=True) in node.done
 
 
+def test_a_node_that_hears_nobody_follows_everything_since_whom_to_ask_may_not_have_been_listed_yet() -> (
+    None
+):
+    subnet, floating = SUBNETS[4]
+    world = World(1, 1, floating[:1], subnet)
+    (node,) = world.nodes
+    world.lan.loss = 1.0
+    world.start()
+    world.run(2.0)
+    assert WatchEverything(wanted=True, following=True) not in node.done
+    world.run(3.0)
+    assert WatchEverything(wanted=True, following=True) in node.done
+
+
 def test_an_idle_speaker_watches_little_and_learns_what_it_missed_when_it_is_needed() -> None:
     world = cluster(nodes=2)
     holder = holder_of(world)

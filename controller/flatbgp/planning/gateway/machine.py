@@ -29,6 +29,7 @@ from flatbgp.planning.gateway.timings import (
     MISSED_RENEWALS,
     REFRESH,
     STOP,
+    UNHEARD,
     Timings,
 )
 from flatbgp.resources.ip import IPAddress
@@ -58,6 +59,7 @@ class Gateway:
         self._places: set[Place] = set()
         self._watching = False
         self._following = False
+        self._heard_at = -math.inf
         self._interest_until = -math.inf
         self._finished = False
         self._expected: tuple[IPAddress, float] | None = None
@@ -178,6 +180,8 @@ class Gateway:
                 place, soon = ctx.facts.place(address), self._wanted_from(address)
                 if place is not None and soon is not None and ctx.now >= soon:
                     places.add(place)
+        if not self._places or all(ctx.evidence.fresh(ctx.now, place) for place in self._places):
+            self._heard_at = ctx.now
         if places != self._places:
             self._places, self._questions = places, None
         ctx.evidence.want(ctx.now, places)
@@ -186,9 +190,13 @@ class Gateway:
         self._watch(wanted=ctx.now < self._interest_until)
 
     def _watch(self, *, wanted: bool) -> None:
-        """Say what must be watched, if that changed; what was followed once is followed until nothing is wanted."""
+        """Say what must be watched, if that changed; what was followed once is followed until nothing is wanted.
+
+        A node that hears nobody of those that it asks follows too: the one who would answer may not have been listed.
+        """
         ctx = self._ctx
-        following = wanted and (self._following or self._parts.acting)
+        unheard = bool(self._places) and ctx.now - self._heard_at >= UNHEARD
+        following = wanted and (self._following or self._parts.acting or unheard)
         if (wanted, following) != (self._watching, self._following):
             self._watching, self._following = wanted, following
             ctx.emit(WatchEverything(wanted, following))

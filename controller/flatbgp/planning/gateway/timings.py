@@ -31,6 +31,9 @@ ASK_AGAIN: Final = 0.1
 ASK_VAINLY: Final = 10.0
 """With no answer for so long, the questions go back to the slower pace."""
 
+UNHEARD: Final = 3.0
+"""For how long nobody answers before it is asked whether there are others to ask than those that were listed."""
+
 ASK_NODES: Final = 8
 """How many other nodes are asked at a time."""
 
