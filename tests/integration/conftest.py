@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.binaries import GOBGPD_VERSIONS, gobgpd
-from support.sandbox import Sandbox, remove_leftovers
-
-_SANDBOX = pytest.StashKey[Sandbox]()
+from support.sandbox import SANDBOX, Sandbox, remove_leftovers
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,7 +27,7 @@ def _root_and_no_leftovers() -> None:
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A prefix, a directory and a clean-up of the test's own."""
     with Sandbox() as place:
-        request.node.stash[_SANDBOX] = place
+        request.node.stash[SANDBOX] = place
         yield place
 
 
@@ -37,7 +35,7 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 def module_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """The same for tests of one file that share a cluster, since each start of one takes its time."""
     with Sandbox() as place:
-        request.node.stash[_SANDBOX] = place
+        request.node.stash[SANDBOX] = place
         yield place
 
 
@@ -50,7 +48,7 @@ def gobgpd_binary(request: pytest.FixtureRequest) -> str:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.when == "call" and report.failed:
-        for place in (node.stash[_SANDBOX] for node in item.listchain() if _SANDBOX in node.stash):
+    if report.failed:
+        for place in (node.stash[SANDBOX] for node in item.listchain() if SANDBOX in node.stash):
             report.sections.extend(place.logs().items())
     return report

@@ -40,7 +40,7 @@ class Network:
     def add_node(self, node: Node) -> Namespace:
         """Put a machine into its rack; its default routes are its rack's gateways."""
         namespace = create(self.prefix + node.name, forwarding=True)
-        plug(self.namespace(node.rack), _port(node.name), namespace, NODE_INTERFACE)
+        plug(self.namespace(node.rack), port_name(node.name), namespace, NODE_INTERFACE)
         namespace.add_addresses(NODE_INTERFACE, node.addresses)
         gateways = self.topology.rack(node.rack).gateways
         own = {each.version for each in node.addresses}
@@ -53,7 +53,7 @@ class Network:
 
     def set_cable(self, node: Node, *, plugged: bool) -> None:
         """Pull or plug a machine's cable at the switch: the machine itself runs on, without a carrier."""
-        self.namespace(node.rack).set_link(_port(node.name), up=plugged)
+        self.namespace(node.rack).set_link(port_name(node.name), up=plugged)
 
     def delete(self, further: Iterable[str] = ()) -> None:
         """Remove every namespace, with what runs inside; ``further`` names nodes that came later."""
@@ -65,8 +65,8 @@ class Network:
 
     def _build_router(self, router: Router, transit: Namespace) -> None:
         namespace = create(self.prefix + router.name, forwarding=True)
-        plug(self.namespace(router.rack), _port(router.name), namespace, ROUTER_RACK_INTERFACE)
-        plug(transit, _port(router.name), namespace, ROUTER_TRANSIT_INTERFACE)
+        plug(self.namespace(router.rack), port_name(router.name), namespace, ROUTER_RACK_INTERFACE)
+        plug(transit, port_name(router.name), namespace, ROUTER_TRANSIT_INTERFACE)
         namespace.add_addresses(ROUTER_RACK_INTERFACE, router.addresses)
         namespace.add_addresses(ROUTER_TRANSIT_INTERFACE, router.transit)
         routes = [f"route replace {subnet} via {via}" for subnet, via in self.topology.routes_of(router)]
@@ -92,6 +92,6 @@ def pod_address(cidr: IPNetwork) -> IPAddress:
     return cidr.network_address + 1 if cidr.num_addresses > 1 else cidr.network_address
 
 
-def _port(name: str) -> str:
+def port_name(name: str) -> str:
     """Return the name of a machine's port on a LAN: its own, or a short stand-in for a long one."""
     return name if len(name) <= _LONGEST_INTERFACE_NAME else f"port-{zlib.crc32(name.encode()):08x}"

@@ -15,12 +15,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+import pytest
+
 from flatbgp.lab.commands import LabError
 from flatbgp.lab.namespaces import Namespace, create, create_lan, existing
 from flatbgp.lab.processes import Process
 
 _PREFIX = re.compile(r"t(\d+)x\d+-")
 _counter = itertools.count(1)
+
+SANDBOX = pytest.StashKey["Sandbox"]()
+"""Where a test leaves its sandbox, so that the report of its failure has the logs."""
 
 Stoppable = TypeVar("Stoppable", bound=Process)
 
