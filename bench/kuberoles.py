@@ -34,6 +34,9 @@ from support.sandbox import Sandbox, remove_leftovers
 _MERGE = "application/merge-patch+json"
 _SETTLE_SECONDS = 90.0
 _DEADLINE_SECONDS = 240.0
+_FEW = 100
+"""More routes than are left when the thousands have gone."""
+
 _HEARTBEATS = 500
 _HEARTBEAT_SECONDS = 0.06
 """A thousand a minute."""
@@ -169,11 +172,13 @@ async def _thousands(place: _Place, bare: BareClient, watched: _Watched, figures
     note(figures, "that, % of the bare client's PATCHes (>=80)", 100 * ours / theirs)
     last = time.perf_counter()
 
-    def accepted() -> int:
-        return min(int(each.accepted.get(Family.IPV4, 0)) for each in place.sessions().values())
-
-    await _wait(place, "all routes in FRR", lambda: accepted() >= NODES)
+    await _wait(place, "all routes in FRR", lambda: _accepted(place) >= NODES)
     note(figures, "the last podCIDRs until the last route in FRR, s (<=5)", time.perf_counter() - last)
+
+
+def _accepted(place: _Place) -> int:
+    """Return how many routes FRR has from the session that has the fewest."""
+    return min(int(each.accepted.get(Family.IPV4, 0)) for each in place.sessions().values())
 
 
 async def _range_added(place: _Place, bare: BareClient, watched: _Watched, figures: Figures) -> None:

@@ -32,6 +32,10 @@ NOT_ASSIGNED_RETRY_SECONDS: Final = 0.1
 WRITES_AT_A_TIME: Final = 400
 """After so many writes the plan is made anew, so that what changes meanwhile does not wait for all the rest."""
 
+ROUTES_BESIDE: Final = 75
+"""So many routes are written in a round while more Nodes wait for pod CIDRs than one round serves. Thousands of Nodes
+that come at once thus get theirs at nearly the rate at which the store takes writes, and the routes follow."""
+
 
 @dataclass(slots=True)
 class NodesLoop:
@@ -106,7 +110,8 @@ class NodesLoop:
 
     def _phases(self, plan: NodePlan) -> Iterable[Sequence[Write]]:
         """Return what is written together: routes first, which packets wait for, and what comes before what goes."""
-        create, replace = plan.routes.create[:WRITES_AT_A_TIME], plan.routes.replace[:WRITES_AT_A_TIME]
+        routes = WRITES_AT_A_TIME if len(plan.assign) <= WRITES_AT_A_TIME else ROUTES_BESIDE
+        create, replace = plan.routes.create[:routes], plan.routes.replace[:routes]
         added = len(create) == len(plan.routes.create) and len(replace) == len(plan.routes.replace)
         delete = plan.routes.delete[:WRITES_AT_A_TIME] if added else ()
         assign = plan.assign[:WRITES_AT_A_TIME]

@@ -1,6 +1,7 @@
 """Writes of a role: several at once, each with its own outcome, none logged twice."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -77,19 +78,24 @@ class Writer:
             many = len(phase) > SAID_ONE_BY_ONE
             if many:
                 self._log.info("writing", first=phase[0].what, writes=len(phase))
-            for start in range(0, len(phase), AT_ONCE):
-                await self._together(phase[start : start + AT_ONCE], quiet=many)
+            await self._together(phase, quiet=many)
 
-    async def _together(self, part: Sequence[Write], *, quiet: bool) -> None:
-        tasks = [asyncio.create_task(self._one(write, quiet=quiet or write.routine)) for write in part]
+    async def _together(self, phase: Sequence[Write], *, quiet: bool) -> None:
+        """Have so many under way at any time as may be: the slowest keeps none of the others waiting."""
+        waiting, running = deque(phase), set[asyncio.Task[None]]()
+        errors: list[BaseException] = []
         try:
-            await asyncio.wait(tasks)
+            while running or (waiting and not errors):
+                while waiting and not errors and len(running) < AT_ONCE:
+                    write = waiting.popleft()
+                    running.add(asyncio.create_task(self._one(write, quiet=quiet or write.routine)))
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                errors += [error for task in done if (error := task.exception()) is not None]
         except asyncio.CancelledError:
-            await asyncio.wait(tasks, timeout=LAST_WRITE_SECONDS)
-            for task in tasks:
+            await asyncio.wait(running, timeout=LAST_WRITE_SECONDS)
+            for task in running:
                 task.cancel()
             raise
-        errors = [error for task in tasks if (error := task.exception()) is not None]
         for error in sorted(errors, key=lambda error: isinstance(error, StoreError)):
             raise error  # what is no outage is a mistake of ours, and comes first
 
