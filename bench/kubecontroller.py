@@ -47,7 +47,7 @@ async def _run(url: str, secret_namespace: str, begun: float) -> None:
     late, used = 0.0, 0.0
     runtime, store = Runtime(structlog.get_logger()), open_store(url)
     role = asyncio.create_task(control(runtime, _options(url, secret_namespace), store))
-    ready, end = 0.0, time.monotonic() + 120
+    ready, cpu_ready, end = 0.0, 0.0, time.monotonic() + 120
     try:
         while time.monotonic() < end and not role.done():
             at, cpu = time.perf_counter(), time.thread_time()
@@ -55,10 +55,11 @@ async def _run(url: str, secret_namespace: str, begun: float) -> None:
             late = max(late, time.perf_counter() - at - _BEAT_SECONDS)
             used = max(used, time.thread_time() - cpu)
             if runtime.ready and not ready:
-                ready = time.monotonic()
+                ready, cpu_ready = time.monotonic(), time.process_time()
                 end = min(end, ready + _AFTER_SECONDS)
         figures = {
             "controller with 5000 Nodes: ready, s (<=3)": ready - begun,
+            "of that CPU time, s": cpu_ready,
             "the same: RSS, MB (<=150)": _resident(),
             "the same: longest stall of its loop, ms (<=50)": 1000 * late,
             "of that the loop's own CPU time, ms": 1000 * used,

@@ -15,7 +15,7 @@ from flatbgp.planning.happenings import Happening, event_document, event_name, e
 from flatbgp.resources.event import EVENT
 from flatbgp.resources.parsing import format_time
 from flatbgp.roles.runtime import RETRY_SECONDS, Trouble
-from flatbgp.store.protocol import AlreadyExists, NotFound, Refused, Store, StoreError
+from flatbgp.store.protocol import AlreadyExists, NotFound, Store, StoreError, Unreachable
 
 WAITING: Final = 200
 """How many Events may wait to be written; what comes beyond is dropped. The conditions say how it is anyway."""
@@ -85,12 +85,12 @@ class Recorder:
             try:
                 async with asyncio.timeout(_REQUEST_SECONDS):
                     await self._write(name, happening, count)
-            except Refused as error:
-                self.trouble.report(_ABOUT, f"the store refuses Events of {happening.kind.name}: {error}")
-            except (StoreError, TimeoutError):
+            except (Unreachable, TimeoutError):
                 await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
                 failures += 1
                 continue
+            except StoreError as error:  # refused, or not allowed: it would be again
+                self.trouble.report(_ABOUT, f"Events of {happening.kind.name} cannot be written: {error}")
             else:
                 self.trouble.clear(_ABOUT)
             failures = 0

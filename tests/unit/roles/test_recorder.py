@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 from roles_rig import eventually
+from structlog.testing import capture_logs
 
 from flatbgp.planning.happenings import Happening
 from flatbgp.resources.codec import decode
@@ -17,7 +18,7 @@ from flatbgp.resources.node import NODE
 from flatbgp.resources.reasons import Reason
 from flatbgp.roles.recorder import BURST, REFILL_SECONDS, Recorder
 from flatbgp.roles.runtime import Trouble
-from flatbgp.store.protocol import AlreadyExists, NotFound, Unreachable
+from flatbgp.store.protocol import AlreadyExists, NotFound, StoreError, Unreachable
 
 
 class Events:
@@ -26,8 +27,11 @@ class Events:
     def __init__(self) -> None:
         self.kept: dict[str, dict[str, Any]] = {}
         self.away = False
+        self.forbidden = False
 
     def _ask(self) -> None:
+        if self.forbidden:
+            raise StoreError("no role allows it")
         if self.away:
             raise Unreachable("cut off by the test")
 
@@ -133,6 +137,23 @@ async def test_an_outage_keeps_events_waiting_and_nothing_else(store) -> None:
         await asyncio.sleep(0)
         store.away = False
         await eventually(lambda: equal(store, {"full": 1}))
+
+
+async def test_what_may_not_be_written_is_said_once_and_keeps_nothing_waiting(store) -> None:
+    subject = recorder(store)
+    with capture_logs() as logs:
+        async with writing(subject):
+            store.forbidden = True
+            subject.record([happening(), happening(message="other")])
+            await eventually(lambda: _that(len(logs) == 1))
+            store.forbidden = False
+            subject.record([happening(message="allowed")])
+            await eventually(lambda: _that("allowed" in {each["message"] for each in store.kept.values()}))
+    assert "Events of Node cannot be written" in logs[0]["event"]
+
+
+async def _that(true: bool) -> bool:
+    return true
 
 
 async def test_nothing_is_written_where_nobody_looks_at_events(store) -> None:
