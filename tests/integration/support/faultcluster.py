@@ -85,6 +85,21 @@ class FaultCluster(BreakableStore):
         found = next(each for each in (*self.topology.nodes, *self.topology.routers) if each.name == name)
         return self.network.namespace(found.rack)
 
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """The routers' addresses in their racks."""
+        return tuple(str(next(each.ip for each in router.addresses)) for router in self.topology.routers)
+
+    def said_established(self) -> set[tuple[str, str]]:
+        """Return the sessions (peer, floating IP) that are Established by the word of the node with the address."""
+        holders = {str(address): self.lease_holder(address) for address in self.floating_ips}
+        return {
+            (spec["peerIP"], spec["localIP"])
+            for each in self.objects("bgpsessions").values()
+            if each.get("status", {}).get("state") == "Established"
+            and (spec := each["spec"])["nodeName"] == holders.get(spec["localIP"])
+        }
+
     def lease_holder(self, address: IPAddress) -> str:
         """Return who holds a floating IP according to its Lease."""
         spec = self.objects("leases").get(lease_name(address), {}).get("spec", {})
@@ -104,7 +119,8 @@ class FaultCluster(BreakableStore):
 
     def prefixes(self) -> frozenset[IPNetwork]:
         """Return the prefixes that every router must have."""
-        return frozenset(self.expected_routes(Family.IPV4))
+        found = (cidr for cidrs in self.pod_cidrs().values() for cidr in cidrs)
+        return frozenset(cidr for cidr in found if Family.of(cidr) is Family.IPV4)
 
     def lease_seconds(self) -> int:
         """Return how long a Lease lasts."""
@@ -258,8 +274,8 @@ class FaultCluster(BreakableStore):
         """Let the switch of a rack lose so many of all frames, ARP and all, while the block runs."""
         switch = self.network.namespace(rack)
         rules = (
-            "table bridge faults { chain forward { type filter hook forward priority 0; "
-            f"numgen random mod 100 < {percent} drop; }} }}"
+            "table bridge faults {\n chain forward {\n  type filter hook forward priority 0;\n"
+            f"  numgen random mod 100 < {percent} drop\n }}\n}}\n"
         )
         switch.run("nft", "-f", "-", text=rules)
         try:
@@ -325,6 +341,15 @@ class FaultCluster(BreakableStore):
                 deadline=SETTLED_SECONDS,
                 interval=0.1,
             )
+        # A router believes in the session of a lost holder until the new one connects, so its word alone is not enough.
+        sessions = {(peer, str(address)) for peer in self.peers for address in wanted}
+        wait_until(
+            "every session to be said to be Established",
+            self.said_established,
+            lambda seen: seen == sessions,
+            deadline=SETTLED_SECONDS,
+            interval=0.2,
+        )
         for router in self.router_names:
             view = self.view(router)
             try:
