@@ -181,8 +181,8 @@ def test_a_wall_clock_that_jumps_by_an_hour_moves_nothing(cluster: FaultCluster)
         kept.assert_stayed()
 
 
-@on(DEFAULT)
-def test_s24_s31_a_drained_node_hands_over_and_takes_nothing_back(cluster: FaultCluster) -> None:
+@on(*VERSIONS)
+def test_s24_s31_a_drained_node_hands_over_takes_nothing_back_and_has_its_turn_again(cluster: FaultCluster) -> None:
     with watching(cluster) as watch:
         drained = gateway(watch)
 
@@ -194,3 +194,6 @@ def test_s24_s31_a_drained_node_hands_over_and_takes_nothing_back(cluster: Fault
         let_pass(STEADY, watch)
         successor.assert_stayed()
         await_reason(cluster, "Held")
+        for process in cluster.processes(successor.holder):
+            process.kill()
+        successor.await_moved(HOLDER_DEAD[cluster.setup.profile], to=drained.holder)

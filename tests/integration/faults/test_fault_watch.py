@@ -120,6 +120,8 @@ def test_two_holders_for_a_moment_are_a_double_and_a_hand_over_is_none() -> None
     assert holders.all_doubles()[0].nodes == ("a", "b")
     holders.take([Change(3.5, "b", RACK_1, present=False)])
     assert [each.seconds for each in holders.all_doubles()] == [0.5]
+    holders.take([Change(4, "a", RACK_1, present=True), Change(4, "a", RACK_1, present=False)])
+    assert holders.of(RACK_1) == (), "a lifetime set anew, then the end: what one kernel says stays in its order"
 
 
 def _sources(cluster: FaultCluster) -> set[object]:

@@ -68,9 +68,11 @@ class Holders:
     def take(self, changes: Collection[Change]) -> None:
         """Take changes that were read together.
 
-        The order of what several kernels say at one moment is lost in reading, so what went is taken first.
+        The order of what several kernels say at one moment is lost in reading, so the nodes that lost an address come
+        first; what one kernel says stays in its order.
         """
-        for change in sorted(changes, key=lambda each: each.present):
+        at_last = {(change.node, change.address): change.present for change in changes}
+        for change in sorted(changes, key=lambda each: at_last[each.node, each.address]):
             holding = self._present.setdefault(change.address, {})
             if change.address not in self.addresses or change.present == (change.node in holding):
                 continue

@@ -40,6 +40,7 @@ class FrrView:
 
     def __init__(self, directory: Path) -> None:
         self._vty = Vty(directory / "bgpd.vty")
+        self._pid = directory / "bgpd.pid"  # each bgpd counts its sessions anew
 
     def paths(self) -> frozenset[Learned]:
         return frozenset((path.prefix, path.neighbor) for path in views.paths(self._vty))
@@ -48,7 +49,8 @@ class FrrView:
         return frozenset((path.prefix, path.neighbor) for path in views.paths(self._vty) if not path.stale)
 
     def generations(self) -> dict[IPAddress, Hashable]:
-        return {key: each.established for key, each in views.sessions(self._vty).items() if each.up}
+        process = self._pid.read_text()
+        return {key: (process, each.established) for key, each in views.sessions(self._vty).items() if each.up}
 
     def close(self) -> None:
         self._vty.close()

@@ -169,6 +169,7 @@ class Watch:
     _gaps: dict[str, float] = field(default_factory=dict)
     _double_seconds: float = 0.0
     _strangers: bool = False
+    _losses: int = 0
     _faults: list[str] = field(default_factory=list)
 
     # --- what a fault may cost
@@ -176,6 +177,10 @@ class Watch:
     def may_lose_pings_of(self, node: str) -> None:
         """Let pods of a node be out of reach: the machine, its link or its router is what fails."""
         self._silent.add(node)
+
+    def may_lose_pings(self, at_most: int) -> None:
+        """Let each stream of pings lose so many."""
+        self._losses = at_most
 
     def may_miss_routes(self, router: str) -> None:
         """Look no longer at a router: it is what fails."""
@@ -258,7 +263,7 @@ class Watch:
 
     def _lost_pings(self) -> Iterator[str]:
         for (here, there), result in self.stop_pings().items():
-            if result.lost and not {here, there} & self._silent:
+            if len(result.lost) > self._losses and not {here, there} & self._silent:
                 span = f"{len(result.lost)} of {result.sent} pings, the longest silence {result.longest_gap:.2f} s"
                 yield f"from pods on {here} to pods on {there} were lost: {span}"
 
