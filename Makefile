@@ -35,6 +35,15 @@ lab-down: setup ## End the lab that `make lab` left running
 test: setup-dev ## Checks and all tests that this machine can run; CI=true allows no skips
 	@$(PYTHON) tools/test.py
 
+.PHONY: faults-matrix
+faults-matrix: setup-dev ## Every fault on every gobgpd, router and timing that it applies to; takes about an hour
+	@FLATBGP_FAULTS=matrix $(PYTHON) -m pytest tests/integration/faults -n 4 --dist worksteal $(ARGS)
+
+.PHONY: soak
+soak: setup-dev ## Random faults with every promise asserted; SEED= replays one, MINUTES= says how long
+	@FLATBGP_SOAK_SEED=$(SEED) FLATBGP_SOAK_MINUTES=$(or $(MINUTES),30) \
+		$(PYTHON) -m pytest tests/integration/faults/test_fault_soak.py -q -s
+
 .PHONY: lint
 lint: setup-dev ## Style, types, and the contracts between the layers
 	@.venv/bin/ruff check .
