@@ -68,4 +68,5 @@ RUN PYTHONDONTWRITEBYTECODE= flatbgp --version \
 USER 65532:65532
 ENTRYPOINT ["flatbgp"]
 CMD ["--help"]
-HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["flatbgp", "health"]
+# A check costs a third of a second of CPU, most of it for loading gRPC; on a busy machine it may take long.
+HEALTHCHECK --interval=10s --timeout=30s --start-period=120s CMD ["flatbgp", "health"]

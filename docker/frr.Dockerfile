@@ -15,4 +15,4 @@ VOLUME /lab
 ENTRYPOINT ["/usr/lib/frr/watchfrr", "mgmtd", "zebra", "bgpd", "staticd"]
 
 # Healthy is a router all of whose sessions are Established.
-HEALTHCHECK --interval=2s --timeout=10s --start-period=120s CMD vtysh -c "show bgp ipv4 unicast summary json" | grep -q '"failedPeers":0'
+HEALTHCHECK --interval=2s --timeout=30s --start-period=120s CMD vtysh -c "show bgp ipv4 unicast summary json" | grep -q '"failedPeers":0'
