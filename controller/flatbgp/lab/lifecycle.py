@@ -232,10 +232,6 @@ class Lab:
         api = f"unix://{self.api(node)}"
         return ("--node", node, "--gobgp", api, "--instance", f"lab-{node}", *self._common_options(node))
 
-    def environment(self, place: str) -> Mapping[str, str] | None:  # noqa: ARG002 - for those who override it
-        """Return what a role that starts at ``place`` (a node, or "control") finds in its environment besides ours."""
-        return None
-
     def api(self, node: str) -> Path:
         """Return the Unix socket of a node's gobgpd."""
         return self.directory / node / "gobgpd.sock"
@@ -290,8 +286,7 @@ class Lab:
     def _start_role(self, place: str, role: str, *options: str) -> None:
         name = role if place == _CONTROL else f"{role} {place}"
         log = self.directory / place / f"{role}.log"
-        environment = self.environment(place)
-        process = self.network.namespace(place).start(name, *_FLATBGP, role, *options, log=log, environment=environment)
+        process = self.network.namespace(place).start(name, *_FLATBGP, role, *options, log=log)
         self.roles[name] = process
         self.record(process)
 

@@ -5,7 +5,6 @@ import signal
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_interface
-from pathlib import Path
 
 from flatbgp.lab import frr
 from flatbgp.lab.lifecycle import Software
@@ -40,7 +39,6 @@ class FaultCluster(BreakableStore):
     def __init__(self, sandbox: Sandbox, setup: Setup) -> None:
         self.setup = setup
         self.spoiled = False
-        self._clocks: dict[str, Path] = {}
         self._guests: list[Namespace] = []
         self._said: dict[str, int] = {}
         self._altered: set[str] = set()
@@ -128,16 +126,6 @@ class FaultCluster(BreakableStore):
 
     # --- starting
 
-    def environment(self, place: str) -> Mapping[str, str] | None:
-        if place not in self._clocks:
-            return None
-        return {
-            "LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-            "FAKETIME_TIMESTAMP_FILE": str(self._clocks[place]),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_CACHE_DURATION": "1",
-        }
-
     def start_speaker(self, node: str) -> None:
         log = self.directory / node / "speaker.log"
         self._said[node] = log.stat().st_size if log.exists() else 0
@@ -208,17 +196,6 @@ class FaultCluster(BreakableStore):
         place.add_addresses(NODE_INTERFACE, found.addresses)
         gateways = [each for each in self.topology.rack(found.rack).gateways if each.version in own]
         place.ip(*(f"route replace default via {each}" for each in gateways))
-
-    def step_clock(self, node: str, seconds: int) -> None:
-        """Set the wall clock of a speaker that runs with :meth:`give_clock` forward (or back)."""
-        draft = self._clocks[node].with_suffix(".new")
-        draft.write_text(f"{seconds:+d}\n")
-        draft.replace(self._clocks[node])
-
-    def give_clock(self, node: str) -> None:
-        """Have the speaker that is started next tell the time by a clock of its own (libfaketime)."""
-        self._clocks[node] = self.directory / node / "clock"
-        self.step_clock(node, 0)
 
     # --- the routers
 
@@ -312,7 +289,6 @@ class FaultCluster(BreakableStore):
         self.remove_guests()
         for process in (*self.gobgpds.values(), *self.roles.values()):
             process.signal(signal.SIGCONT)
-        self._clocks.clear()
         for node in self.topology.nodes:
             self.cut(node.name, off=False)
             self.rejoin(node.name)
@@ -326,18 +302,18 @@ class FaultCluster(BreakableStore):
         """Wait until every address has one holder, and every router each session with every route from it."""
         wanted = set(self.floating_ips)
         expected = {(prefix, address) for prefix in self.prefixes() for address in wanted}
+        for node in self.nodes:
+            wait_until(
+                f"the speaker of {node} to know who holds what, so that it could take over",
+                lambda node=node: "reason=Held" in self.said(node),
+                deadline=SETTLED_SECONDS,
+                interval=0.1,
+            )
         for address in wanted:
             wait_until(
                 f"one holder of {address}, as its Lease says",
                 lambda address=address: (self.configured_on(address), self.lease_holder(address)),
                 lambda seen: len(seen[0]) == 1 and seen[0][0] == seen[1],
-                deadline=SETTLED_SECONDS,
-                interval=0.1,
-            )
-        for node in self.nodes:
-            wait_until(
-                f"the speaker of {node} to know who holds what, so that it could take over",
-                lambda node=node: "reason=Held" in self.said(node),
                 deadline=SETTLED_SECONDS,
                 interval=0.1,
             )
