@@ -13,6 +13,7 @@ import xml.etree.ElementTree as ET  # reads only the reports that pytest wrote a
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dockerprograms import build_compose, build_debian
 from helmprograms import get_helm
 from testprograms import build_gobgpd, build_grpcurl, build_kubernetes
 
@@ -28,11 +29,13 @@ CHECKS = (
     ("types", ["mypy"]),
     ("layers", ["lint-imports"]),
 )
-# Integration tests wait for daemons far more than they compute, so there are more of them than cores.
+# Integration tests wait for daemons far more than they compute, so there are more of them than cores. Those of
+# containers share one engine and one lab, so they are one process.
 SUITES = (
     ("unit", ["-n", "2"]),
     ("contract", ["-n", "2"]),
-    ("integration", ["-n", "4", "--dist", "worksteal"]),
+    ("integration", ["-n", "4", "--dist", "worksteal", "--ignore=tests/integration/docker"]),
+    ("integration/docker", []),
 )
 
 
@@ -68,7 +71,7 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     ci = os.environ.get("CI") == "true"
     tally = Tally()
-    for build in (build_gobgpd, build_grpcurl, build_kubernetes, get_helm):
+    for build in (build_gobgpd, build_grpcurl, build_kubernetes, get_helm, build_compose, build_debian):
         if (problem := build()) is not None:
             print(f"== {problem}", flush=True)
     for name, command in CHECKS:
@@ -78,7 +81,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="flatbgp-test-") as reports:
         for suite, options in SUITES:
             print(f"== {suite} tests", flush=True)
-            report = Path(reports, f"{suite}.xml")
+            report = Path(reports, f"{suite.replace('/', '-')}.xml")
             command = [sys.executable, "-m", "pytest", f"tests/{suite}", "-q", f"--junitxml={report}", *options]
             status = subprocess.run([*command, *arguments], cwd=ROOT, check=False).returncode
             tally.read(suite, report, 0 if status == NO_TESTS and arguments else status)
