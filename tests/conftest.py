@@ -5,10 +5,15 @@ import os
 from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from support.kubernetes import ApiServer, api_servers
 
 STRICT = os.environ.get("CI") == "true"
+
+# A property says what is right, not how long one example takes: that depends on what else the machine does.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:

@@ -259,7 +259,7 @@ def test_a_secrets_value_is_never_shown(run):
     assert "hunter2" not in refused.output
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_manifest_never_ends_in_a_traceback(run, examples, data):
     text = bytearray((examples / "single-stack-ipv4.yaml").read_bytes())
@@ -277,7 +277,7 @@ def test_a_damaged_manifest_never_ends_in_a_traceback(run, examples, data):
     assert "nobody foresaw" not in done.stderr
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=300))
 def test_any_bytes_are_answered_with_lines(run, content):
     done = run("validate", "-f", "-", stdin=content, store=None)
