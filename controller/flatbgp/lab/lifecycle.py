@@ -117,7 +117,9 @@ class Lab:
             raise LabError("no lab is up: 'flatbgp lab up' starts one")
         files = [directory / name for name in _MANIFESTS]
         resources = [each for file in files for each in read_manifests(file.read_bytes(), str(file))]
-        lab = cls(resources, state.manifests, directory, state.prefix)
+        birds = any(record.name.endswith(" bird") for record in state.processes)
+        software = Software.BIRD if birds else Software.FRR
+        lab = cls(resources, state.manifests, directory, state.prefix, software=software)
         lab._state = state
         return lab
 

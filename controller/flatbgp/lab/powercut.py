@@ -12,7 +12,7 @@ from typing import Final
 
 from flatbgp.lab import views
 from flatbgp.lab.commands import LabError, run
-from flatbgp.lab.lifecycle import Lab
+from flatbgp.lab.lifecycle import Lab, Software
 from flatbgp.lab.network import NODE_INTERFACE, pod_address
 from flatbgp.lab.pings import Ping, start_pings
 from flatbgp.lab.processes import kill_all
@@ -62,7 +62,12 @@ class PowerCut:
     """One run on a lab that is up. ``say`` takes the lines that it shows; :meth:`run` returns what went wrong."""
 
     def __init__(self, lab: Lab, say: Callable[[str], None]) -> None:
-        """``lab`` must run."""
+        """``lab`` must run, with FRR as its routers' software."""
+        if lab.software is not Software.FRR:
+            raise LabError(
+                "this looks into the tables of FRR, and the routers of this lab run BIRD: "
+                "'flatbgp lab down', then 'flatbgp lab up' without --router"
+            )
         self._lab = lab
         self._say = say
         self._vtys = {router.name: Vty(lab.directory / router.name / _VTY) for router in lab.topology.routers}
