@@ -32,6 +32,10 @@ NAMESPACE: Final = "flatbgp-system"
 
 ADDRESS: Final = "127.0.0.1"
 
+_FIRST_PORT: Final = 20000
+_PORTS: Final = 12000
+"""Below the 32768 where Linux begins to number clients (ip_local_port_range)."""
+
 START_SECONDS: Final = 60.0
 """How long a server may take until it is ready; 3 s on an idle machine."""
 
@@ -339,12 +343,17 @@ def api_servers(count: int = 1) -> Iterator[list[ApiServer]]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return TCP ports that nobody uses at this moment."""
-    sockets = [socket.create_server((ADDRESS, 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Return TCP ports that nobody uses at this moment, outside the range that the kernel gives to clients.
+
+    Inside it, a client that calls a server which is down could be given the server's own port, and would be connected
+    to itself (TCP's simultaneous open); the server could then not come back.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = _FIRST_PORT + secrets.randbelow(_PORTS)
+        with suppress(OSError), socket.create_server((ADDRESS, port)):
+            found.append(port)
+    return found
 
 
 def _etcd_call(address: str, path: str, body: Mapping[str, Any]) -> Any:
