@@ -106,3 +106,21 @@ def test_nothing_is_open_to_the_machine_that_it_runs_on() -> None:
 
 def test_flatbgps_own_containers_cannot_write_to_their_image() -> None:
     assert all(each["read_only"] for each in SERVICES.values() if each["image"] == "flatbgp:local")
+
+
+class _Override(yaml.SafeLoader):
+    """Reads Compose's ``!override``: a value that takes the place of the other file's instead of adding to it."""
+
+
+_Override.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
+
+
+def test_with_bird_only_the_routers_differ_and_they_need_less(topology: Topology) -> None:
+    text = (CHECKOUT / "docker-compose.bird.yaml").read_text()
+    assert "cap_add: !override" in text
+    services = yaml.load(text, Loader=_Override)["services"]  # noqa: S506 - a SafeLoader
+
+    assert services.keys() == {router.name for router in topology.routers}
+    for name, settings in services.items():
+        assert settings.keys() == {"build", "image", "cap_add"}
+        assert set(settings["cap_add"]) == {"NET_ADMIN", "NET_BIND_SERVICE"} < set(SERVICES[name]["cap_add"])
