@@ -164,9 +164,7 @@ def test_a_node_that_wants_an_address_but_may_not_claim_it_lists_everything_and_
     assert WatchEverything(wanted=True, following=True) in node.done
 
 
-def test_a_node_that_hears_nobody_follows_everything_since_whom_to_ask_may_not_have_been_listed_yet() -> (
-    None
-):
+def test_a_node_that_hears_nobody_follows_everything_since_whom_to_ask_may_not_have_been_listed_yet() -> None:
     subnet, floating = SUBNETS[4]
     world = World(1, 1, floating[:1], subnet)
     (node,) = world.nodes
