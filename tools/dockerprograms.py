@@ -18,7 +18,6 @@ COMPOSE = CACHE / "docker" / "docker-compose"
 DEBIAN = CACHE / "docker" / "debian-trixie.tar"
 
 _SUITE = "trixie"
-_MIRROR = "http://deb.debian.org/debian"
 
 # What Debian's own slim images leave out (debuerreotype's .slimify-excludes), and what a package manager leaves behind.
 _LEFT_OUT = (
@@ -65,7 +64,7 @@ def build_debian() -> str | None:
     print(f"== making a Debian {_SUITE} for images to be built on (once)", flush=True)
     DEBIAN.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="debian-", dir=DEBIAN.parent) as directory:
-        command = ("nice", "debootstrap", "--variant=minbase", _SUITE, directory, _MIRROR)
+        command = ("nice", "debootstrap", "--variant=minbase", _SUITE, directory)
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:
             return f"debootstrap failed: {done.stdout[-500:].strip()}"

@@ -167,7 +167,7 @@ def test_the_commands_of_the_operations_page_work(helm4: Helm) -> None:
     commands = re.findall(r"(?m)^helm (install|upgrade) flatbgp charts/flatbgp (.*)$", page)
     assert len(commands) == 5
     for _, options in commands:
-        settings = re.findall(r"--set ([^ ]+)", options.replace("REGISTRY", "registry.example.com"))
+        settings = re.findall(r"--set ([^ ]+)", options.replace("REGISTRY", "images.example.com"))
         values = [part for setting in settings for part in ("--set", setting)]
         assert helm4.template({}, *values)
 

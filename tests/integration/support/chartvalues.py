@@ -12,7 +12,7 @@ ADMIN_CLUSTER: Final[dict[str, Any]] = {
 }
 EVERYTHING: Final[dict[str, Any]] = {
     "fullnameOverride": "net",
-    "image": {"repository": "registry.example.com:5000/net/flatbgp", "digest": f"sha256:{'0' * 64}"},
+    "image": {"repository": "images.example.com:5000/net/flatbgp", "digest": f"sha256:{'0' * 64}"},
     "imagePullSecrets": [{"name": "pull"}],
     "apiServer": {"host": "10.0.0.1"},
     "secretNamespace": "passwords",
