@@ -35,7 +35,7 @@ SUITES = (
     ("unit", ["-n", "2"]),
     ("contract", ["-n", "2"]),
     ("integration", ["-n", "4", "--dist", "worksteal", "--ignore=tests/integration/docker"]),
-    ("integration/docker", []),
+    ("integration/docker", ["-o", "faulthandler_timeout=1400"]),  # the first build takes minutes
 )
 
 

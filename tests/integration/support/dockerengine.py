@@ -12,12 +12,11 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
-import docker.errors
 import pytest
 
 from flatbgp.lab.processes import start
@@ -29,6 +28,8 @@ CACHE = Path.home() / ".cache" / "flatbgp-test" / "docker"
 
 _RUN = Path("/run/flatbgp-test-docker")
 _USUAL_SOCKET = Path("/var/run/docker.sock")
+_BRIDGE = "flatbgp-test0"
+_BRIDGE_ADDRESS = "198.19.254.1/24"  # of the range for tests (RFC 2544), where no company has its machines
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _TABLES = ("filter", "nat", "mangle", "raw")
 _HOST_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -108,12 +109,11 @@ def engine() -> Iterator[Engine]:
     compose = _compose_command()
     named = os.environ.get("DOCKER_HOST")
     if named:
-        client = _answering(named)
-        assert client is not None, f"no Docker engine answers at DOCKER_HOST={named}"
-        with closing(client):
+        assert _answers(named), f"no Docker engine answers at DOCKER_HOST={named}"
+        with closing(_client(named)) as client:
             yield Engine(named, client, compose)
         return
-    if _answering(f"unix://{_USUAL_SOCKET}") is not None:
+    if _USUAL_SOCKET.exists() and _answers(f"unix://{_USUAL_SOCKET}"):
         pytest.skip(
             "a Docker engine runs on this machine already: "
             f"DOCKER_HOST=unix://{_USUAL_SOCKET} lets the tests build and run in it"
@@ -122,6 +122,8 @@ def engine() -> Iterator[Engine]:
         running = Engine(host, client, compose)
         _provide_bases(running)
         yield running
+        # What newer builds have replaced; not at once, since it is what the next build need not do again.
+        client.images.prune(filters={"dangling": True, "until": "168h"})
 
 
 def _compose_command() -> Sequence[str]:
@@ -135,18 +137,14 @@ def _compose_command() -> Sequence[str]:
     return (str(CACHE / "docker-compose"),)
 
 
-def _answering(host: str) -> docker.DockerClient | None:
-    """Return a client of the engine there, if one answers."""
-    try:
-        client = docker.DockerClient(base_url=host, timeout=300)
-    except (docker.errors.DockerException, OSError):
-        return None
-    try:
-        client.ping()
-    except (docker.errors.DockerException, OSError):
-        client.close()
-        return None
-    return client
+def _answers(host: str) -> bool:
+    """Return whether an engine answers there, by the command line: the library leaks a socket that cannot connect."""
+    command = ("docker", "--host", host, "version")
+    return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+
+
+def _client(host: str) -> docker.DockerClient:
+    return docker.DockerClient(base_url=host, timeout=300)
 
 
 @contextmanager
@@ -161,50 +159,47 @@ def _our_own() -> Iterator[tuple[str, docker.DockerClient]]:
         cleanup.callback(shutil.rmtree, _RUN, ignore_errors=True)
         host = f"unix://{_RUN / 'docker.sock'}"
         directories = ("--data-root", str(CACHE / "data"), "--exec-root", str(_RUN / "exec"))
-        command = ("dockerd", *directories, "--host", host, "--pidfile", str(_RUN / "docker.pid"))
+        named = ("--host", host, "--pidfile", str(_RUN / "docker.pid"), "--bridge", _BRIDGE)
+        command = ("dockerd", *directories, *named)
         process = start("dockerd", command, _RUN / "dockerd.log")
         cleanup.callback(process.stop, deadline=30)
 
-        def answers() -> docker.DockerClient | None:
+        def answers() -> bool:
             assert process.alive, process.output[-2000:]
-            return _answering(host)
+            return _answers(host)
 
-        client = wait_until("dockerd to answer", answers, deadline=60, interval=0.1)
-        assert client is not None
-        cleanup.enter_context(closing(client))
-        yield host, client
+        wait_until("dockerd to answer", answers, deadline=60, interval=0.1)
+        yield host, cleanup.enter_context(closing(_client(host)))
 
 
 @contextmanager
 def _network_restored() -> Iterator[None]:
-    """Put the machine's packet filter, forwarding and interfaces back: dockerd leaves its chains and its bridge.
+    """Make a bridge for containers that are on no network of their own, and leave the machine as it was before.
 
-    What another dockerd put there is left alone.
+    dockerd leaves its chains in the packet filter, and forwarding switched on. What another dockerd put there stays.
     """
     saved = "".join(
         subprocess.run(("iptables-save", "-t", table), capture_output=True, text=True, check=True).stdout
         for table in _TABLES
     )
     forwarding = _FORWARDING.read_text()
-    had_bridge = Path("/sys/class/net/docker0").exists()
+    delete = f"link delete {_BRIDGE}".split()
+    subprocess.run(("ip", *delete), capture_output=True, check=False)  # of a run that was killed
     try:
+        for line in (f"link add {_BRIDGE} type bridge", f"address add {_BRIDGE_ADDRESS} dev {_BRIDGE}"):
+            subprocess.run(("ip", *line.split()), check=True)
         yield
     finally:
         if "DOCKER" not in saved:
             subprocess.run(("iptables-restore",), input=saved, text=True, check=True)
         _FORWARDING.write_text(forwarding)
-        if not had_bridge:
-            subprocess.run(("ip", "link", "delete", "docker0"), capture_output=True, check=False)
+        subprocess.run(("ip", *delete), capture_output=True, check=False)
 
 
 def _provide_bases(running: Engine) -> None:
     for tag in (_DEBIAN, _PYTHON, _GOLANG):
-        with suppress(docker.errors.ImageNotFound):
-            running.client.images.get(tag)
-            continue
-        try:
-            running.client.images.pull(tag)
-        except docker.errors.APIError:
+        present = running.docker("image", "inspect", tag).returncode == 0
+        if not present and running.docker("pull", tag, deadline=600).returncode != 0:
             _stand_in(running, tag)
 
 
