@@ -14,5 +14,9 @@ RUN apt-get update \
 VOLUME /lab
 ENTRYPOINT ["/usr/lib/frr/watchfrr", "mgmtd", "zebra", "bgpd", "staticd"]
 
-# Healthy is a router all of whose sessions are Established.
-HEALTHCHECK --interval=2s --timeout=30s --start-period=120s CMD vtysh -c "show bgp ipv4 unicast summary json" | grep -q '"failedPeers":0'
+# Healthy is a router all of whose sessions are Established. Before that, on a busy machine: FRR reads its configuration
+# when its daemons have been started, which may be before staticd takes it (seen with 10.3: no static route at all, so
+# that the racks did not reach each other). Then it is read again, which changes nothing that is there already.
+HEALTHCHECK --interval=2s --timeout=30s --start-period=120s CMD \
+    vtysh -c "show ip route static" | grep -q "^S" || vtysh -b; \
+    vtysh -c "show bgp ipv4 unicast summary json" | grep -q '"failedPeers":0'
