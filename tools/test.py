@@ -29,13 +29,18 @@ CHECKS = (
     ("types", ["mypy"]),
     ("layers", ["lint-imports"]),
 )
-# Integration tests wait for daemons far more than they compute, so there are more of them than cores. Those of
-# containers share one engine and one lab, so they are one process.
+
+# Each suite by its name, its directories below tests/, and pytest's options. Tests in namespaces wait for daemons far
+# more than they compute, so there are more of them at a time than cores. Those with API servers and Helm compute, and
+# would be what delays the others, whose bounds are seconds: so they have a turn of their own. Those of containers share
+# one engine and one lab, so they are one process; the first build takes minutes.
 SUITES = (
-    ("unit", ["-n", "2"]),
-    ("contract", ["-n", "2"]),
-    ("integration", ["-n", "4", "--dist", "worksteal", "--ignore=tests/integration/docker"]),
-    ("integration/docker", ["-o", "faulthandler_timeout=1400"]),  # the first build takes minutes
+    ("unit", ("unit",), ["-n", "2"]),
+    ("contract", ("contract",), ["-n", "2"]),
+    ("network", ("integration/host", "integration/lab", "integration/roles"), ["-n", "4", "--dist", "worksteal"]),
+    ("fault", ("integration/faults",), ["-n", "3", "--dist", "worksteal"]),
+    ("cluster", ("integration/chart", "integration/kubernetes"), ["-n", "3", "--dist", "worksteal"]),
+    ("container", ("integration/docker",), ["-o", "faulthandler_timeout=1400"]),
 )
 
 
@@ -64,6 +69,13 @@ class Tally:
             self.failed.append(f"{suite}: pytest ended with status {status}")
 
 
+def forgotten() -> list[str]:
+    """Return the test files that are in no suite."""
+    listed = [ROOT / "tests" / directory for _, directories, _ in SUITES for directory in directories]
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
+    return [str(each.relative_to(ROOT)) for each in files if not any(each.is_relative_to(path) for path in listed)]
+
+
 def main(arguments: list[str]) -> int:
     """Run all steps, whatever fails on the way, and return the exit status."""
     # A shell starts background jobs with Ctrl-C ignored, and their children inherit that: tests of Ctrl-C would hang.
@@ -71,6 +83,7 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     ci = os.environ.get("CI") == "true"
     tally = Tally()
+    tally.failed += [f"{file} is in no suite of tools/test.py" for file in forgotten()]
     for build in (build_gobgpd, build_grpcurl, build_kubernetes, get_helm, build_compose, build_debian):
         if (problem := build()) is not None:
             print(f"== {problem}", flush=True)
@@ -79,10 +92,11 @@ def main(arguments: list[str]) -> int:
         if subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, check=False).returncode != 0:
             tally.failed.append(f"{name} ({' '.join(command)})")
     with tempfile.TemporaryDirectory(prefix="flatbgp-test-") as reports:
-        for suite, options in SUITES:
+        for suite, directories, options in SUITES:
             print(f"== {suite} tests", flush=True)
-            report = Path(reports, f"{suite.replace('/', '-')}.xml")
-            command = [sys.executable, "-m", "pytest", f"tests/{suite}", "-q", f"--junitxml={report}", *options]
+            report = Path(reports, f"{suite}.xml")
+            paths = [f"tests/{directory}" for directory in directories]
+            command = [sys.executable, "-m", "pytest", *paths, "-q", f"--junitxml={report}", *options]
             status = subprocess.run([*command, *arguments], cwd=ROOT, check=False).returncode
             tally.read(suite, report, 0 if status == NO_TESTS and arguments else status)
 
