@@ -1,8 +1,10 @@
-"""The interfaces of this host and their addresses, as the kernel lists them, and as they change."""
+"""The interfaces of this host, their addresses and gateways, as the kernel lists them, and as they change."""
 
 import asyncio
-from collections.abc import Callable
-from ipaddress import ip_interface
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_interface
+from typing import Final
 
 from flatbgp.host.clock import boottime
 from flatbgp.host.model import MARK, Address, HostError, Interface, InterfacesChanged
@@ -10,9 +12,12 @@ from flatbgp.host.netlink import Netlink, NetlinkWatch
 from flatbgp.host.packets import netlink as wire
 from flatbgp.host.packets.ethernet import NO_MAC, mac_text
 from flatbgp.host.packets.netlink import Message, decode_fixed, encode_attributes, first_attributes
+from flatbgp.host.routes import find_route
+from flatbgp.resources.ip import IPAddress
 
 RTM_NEWLINK, RTM_GETLINK = 16, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
+_RTM_NEWROUTE, _RTM_DELROUTE = 24, 25
 IFA_ADDRESS, IFA_LOCAL, IFA_LABEL, IFA_CACHEINFO, IFA_FLAGS, IFA_PROTO = 1, 2, 3, 6, 8, 11
 LABEL_SUFFIX = ":fbgp"
 
@@ -22,7 +27,12 @@ _IFF_UP, _IFF_LOOPBACK, _IFF_LOWER_UP = 0x1, 0x8, 0x10000
 _IFA_F_TENTATIVE = 0x40
 _SCOPE_LINK, _SCOPE_OFFSET = 253, 3  # RT_SCOPE_LINK; its place in struct ifaddrmsg
 _FOREVER = 0xFFFFFFFF
+_DST_LEN_OFFSET = 1  # in struct rtmsg
 _GROUP_LINK, _GROUP_IPV4_ADDRESS, _GROUP_IPV6_ADDRESS = 0x1, 0x10, 0x100
+_GROUP_IPV4_ROUTE, _GROUP_IPV6_ROUTE = 0x40, 0x400
+
+_FAR_AWAY: Final[dict[int, IPAddress]] = {4: IPv4Address("240.0.0.1"), 6: IPv6Address("2d00::1")}
+"""Addresses that nobody has (RFC 1112 class E; not given to any registry), so that only a default route leads there."""
 
 # Pods come and go on other interfaces of a node, many a second when it fills up: the first change is looked at at
 # once, further ones together after this pause.
@@ -42,7 +52,7 @@ class InterfaceTable:
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.TimerHandle | None = None
         self._listed_at = float("-inf")
-        groups = _GROUP_LINK | _GROUP_IPV4_ADDRESS | _GROUP_IPV6_ADDRESS
+        groups = _GROUP_LINK | _GROUP_IPV4_ADDRESS | _GROUP_IPV6_ADDRESS | _GROUP_IPV4_ROUTE | _GROUP_IPV6_ROUTE
         # Watch first, list then: a change in between is seen twice, not missed.
         self._watch = NetlinkWatch(groups, self._changed)
         try:
@@ -76,11 +86,13 @@ class InterfaceTable:
             self._waiting = self._loop.call_at(max(self._loop.time(), self._listed_at + _PAUSE_S), self._look)
 
     def _is_news(self, message: Message) -> bool:
-        """Whether a change concerns an interface of the list, or makes one of it.
+        """Whether a change concerns an interface of the list, or makes one of it, or is about a default route.
 
-        Most do not: the lifetimes that we set ourselves come back several times a second, and pods' interfaces come and
-        go; of those the MAC address is noted, since they are this host's too.
+        Most do not: the lifetimes that we set ourselves come back several times a second, and pods' interfaces and
+        routes come and go; of those the MAC address is noted, since they are this host's too.
         """
+        if message.kind in {_RTM_NEWROUTE, _RTM_DELROUTE}:
+            return message.payload[_DST_LEN_OFFSET] == 0
         if message.kind in {RTM_NEWADDR, RTM_DELADDR}:
             if message.payload[_SCOPE_OFFSET] >= _SCOPE_LINK:
                 return False
@@ -102,7 +114,10 @@ class InterfaceTable:
 
 
 def list_interfaces(netlink: Netlink) -> tuple[tuple[Interface, ...], frozenset[str]]:
-    """Return the interfaces with addresses, in the order of their index, and the MAC addresses of all."""
+    """Return the interfaces with addresses, in the order of their index, and the MAC addresses of all.
+
+    Gateways are looked up, not listed: a node may have a route for each of thousands of other nodes.
+    """
     addresses: dict[int, list[Address]] = {}
     for message in netlink.dump(RTM_GETADDR, wire.IFADDRMSG.pack(0, 0, 0, 0, 0), "addresses"):
         if message.payload[_SCOPE_OFFSET] >= _SCOPE_LINK:
@@ -111,8 +126,25 @@ def list_interfaces(netlink: Netlink) -> tuple[tuple[Interface, ...], frozenset[
         addresses.setdefault(index, []).append(found)
     request = wire.IFINFOMSG.pack(0, 0, 0, 0, 0) + encode_attributes([(_IFLA_EXT_MASK, _SKIP_STATISTICS)])
     links = [_decode_link(message, addresses) for message in netlink.dump(RTM_GETLINK, request, "interfaces")]
-    useful = [link for link in links if link.addresses]
+    useful = [replace(link, gateways=tuple(_gateways(netlink, link))) for link in links if link.addresses]
     return tuple(sorted(useful, key=lambda link: link.index)), frozenset(link.mac for link in links) - {NO_MAC}
+
+
+def _gateways(netlink: Netlink, link: Interface) -> Iterable[IPAddress]:
+    """Return the gateways of an interface's own addresses, each once (policy routing may give each another one)."""
+    return dict.fromkeys(_gateway_of_each(netlink, link))
+
+
+def _gateway_of_each(netlink: Netlink, link: Interface) -> Iterator[IPAddress]:
+    for address in link.addresses:
+        network = address.interface.network
+        if address.ours or address.tentative or network.prefixlen == address.ip.max_prefixlen:
+            continue
+        route = find_route(netlink, address.ip, _FAR_AWAY[address.ip.version])
+        if route is None or route.gateway is None:
+            continue
+        if route.interface == link.name and route.gateway in network:
+            yield route.gateway
 
 
 def decode_address(message: Message) -> tuple[int, Address]:

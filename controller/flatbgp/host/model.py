@@ -44,13 +44,17 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """A network interface. ``carrier``: it is up and could send now. Addresses are in the kernel's order."""
+    """A network interface. ``carrier``: it is up and could send now. Addresses are in the kernel's order.
+
+    ``gateways``: where default routes send packets from these addresses, as far as that is in their subnets.
+    """
 
     name: str
     index: int
     mac: str
     carrier: bool
     addresses: tuple[Address, ...] = ()
+    gateways: tuple[IPAddress, ...] = ()
 
     def subnet_of(self, address: IPAddress) -> IPInterface | None:
         """Return the interface's own address whose subnet contains ``address``, the narrowest first.

@@ -258,3 +258,25 @@ def test_interfaces_of_pods_are_no_news_but_their_mac_addresses_are_known(lan: L
             assert not [own for own in interface.addresses if own.ip.is_link_local]
 
     lan.a.run(start_pods)
+
+
+def test_the_gateways_of_default_routes_are_known_and_their_change_is_noticed(lan: Lan) -> None:
+    routers = {lan.router.four, lan.router.six}
+
+    async def plug_in() -> None:
+        async with open_host() as (host, ears):
+            assert eth0(await host.interfaces()).gateways == ()
+            lan.a.namespace.ip(
+                f"route add 198.51.100.0/24 via {lan.b.four}",  # of no interest: it is no default route
+                f"route add default via {lan.router.four}",
+                f"route add ::/0 via {lan.router.six}",
+            )
+            await ears.expect(InterfacesChanged, lambda event: set(eth0(event.interfaces).gateways) == routers)
+            ears.heard.clear()
+            lan.a.namespace.ip("route del ::/0", f"route replace default via {lan.b.four}")
+            await ears.expect(InterfacesChanged, lambda event: eth0(event.interfaces).gateways == (lan.b.four,))
+            ears.heard.clear()
+            lan.a.namespace.ip("route replace default dev eth0")
+            await ears.expect(InterfacesChanged, lambda event: eth0(event.interfaces).gateways == ())
+
+    lan.a.run(plug_in)

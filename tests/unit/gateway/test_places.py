@@ -1,5 +1,6 @@
 """Which interface an address belongs to, and what LAN evidence is made of."""
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
@@ -11,6 +12,7 @@ from flatbgp.planning.gateway.facts import Facts
 from flatbgp.planning.gateway.places import Place, find_place
 
 FLOATING = ip_address("10.0.1.100")
+GATEWAY = ip_address("10.0.1.253")
 
 
 def interface(name: str, *addresses: str, carrier: bool = True) -> Interface:
@@ -103,3 +105,25 @@ def test_all_routers_and_at_most_eight_other_nodes_are_asked_and_in_the_end_ever
         seen |= set(targets)
         now = min(evidence.deadlines())
     assert len(seen) == 31
+
+
+def test_default_gateways_are_asked_as_well_and_tell_nothing_of_routers() -> None:
+    facts, evidence, place = world(nodes=30)
+    eth0 = replace(interface("eth0", "10.0.1.1/24"), gateways=(GATEWAY, ip_address("10.0.1.254")))
+    facts.learn(0.0, InterfacesSeen(0.0, (eth0,)))
+    ((_, targets),) = list(evidence.questions(0.0, 0.0))
+    assert targets[:2] == (ip_address("10.0.1.254"), GATEWAY)  # the one that is a peer: once
+    assert len(targets) == 10
+    assert GATEWAY in evidence.listening()["eth0"]
+    evidence.heard(4.0, 4.0, GATEWAY, "eth0")
+    assert evidence.fresh(4.0, place)
+    assert evidence.router_heard(4.0, place) is False
+
+
+def test_the_only_node_of_a_subnet_without_peers_asks_its_gateway() -> None:
+    facts, evidence, place = world(nodes=0)
+    facts.learn(0.0, NeighborhoodSeen((ip_address("10.9.9.9"),), ()))
+    facts.learn(0.0, InterfacesSeen(0.0, (replace(interface("eth0", "10.0.1.1/24"), gateways=(GATEWAY,)),)))
+    assert list(evidence.questions(0.0, 0.0)) == [(place, (GATEWAY,))]
+    evidence.heard(0.1, 0.1, GATEWAY, "eth0")
+    assert evidence.fresh(0.1, place)

@@ -131,7 +131,7 @@ class NodeSeen:
 class NeighborhoodSeen:
     """Who could answer on the LAN: the peers' addresses, and other hosts (of all subnets).
 
-    ``nodes``: the other nodes' InternalIPs, and this node's default gateways where they are no peers.
+    ``nodes``: the other nodes' InternalIPs, and routers of BGPPeers that are not selected.
     ``graceful_restart``: every selected peer keeps routes across a move (RFC 4724), so that spreading costs nothing.
     """
 
@@ -157,12 +157,16 @@ class HostAddress:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """A network interface with its MAC address (lower case, colons), whether it has carrier, and its addresses."""
+    """A network interface with its MAC address (lower case, colons), whether it has carrier, and its addresses.
+
+    ``gateways``: this node's default gateways there.
+    """
 
     name: str
     mac: str
     carrier: bool
     addresses: tuple[HostAddress, ...] = ()
+    gateways: tuple[IPAddress, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,9 @@ class SubnetEvidence:
     asked: dict[IPAddress, float] = field(default_factory=dict)
 
     def targets(self, facts: Facts) -> tuple[IPAddress, ...]:
-        """Return who is asked now: all routers, and some of the other nodes."""
-        routers, others = facts.routers(self.place.subnet), facts.others(self.place.subnet)
+        """Return who is asked now: all routers and gateways, and some of the other nodes."""
+        subnet = self.place.subnet
+        routers, others = facts.routers(subnet) + facts.gateways(subnet), facts.others(subnet)
         if len(others) <= ASK_NODES:
             return routers + others
         start = self.first % len(others)
@@ -143,9 +144,10 @@ class Evidence:
     def listening(self) -> dict[str, set[IPAddress]]:
         """Return whose answers are awaited, by interface."""
         found: dict[str, set[IPAddress]] = {}
-        for subnet in self._subnets.values():
-            targets = (*self._facts.routers(subnet.place.subnet), *self._facts.others(subnet.place.subnet))
-            found.setdefault(subnet.place.interface, set()).update(targets)
+        for known in self._subnets.values():
+            subnet, facts = known.place.subnet, self._facts
+            targets = (*facts.routers(subnet), *facts.gateways(subnet), *facts.others(subnet))
+            found.setdefault(known.place.interface, set()).update(targets)
         return found
 
     def deadlines(self) -> Iterator[float]:

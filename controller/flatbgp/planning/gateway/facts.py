@@ -53,6 +53,7 @@ class Facts:
     local: Mapping[IPAddress, str] = field(default_factory=dict)
     _places: dict[IPAddress, Place | None] = field(default_factory=dict)
     _routers: dict[IPNetwork, tuple[IPAddress, ...]] = field(default_factory=dict)
+    _gateways: dict[IPNetwork, tuple[IPAddress, ...]] = field(default_factory=dict)
     _others: dict[IPNetwork, tuple[IPAddress, ...]] = field(default_factory=dict)
 
     def learn(self, now: float, event: Event) -> None:
@@ -69,11 +70,13 @@ class Facts:
             case NeighborhoodSeen():
                 self.neighborhood = event
                 self._routers.clear()
+                self._gateways.clear()
                 self._others.clear()
             case InterfacesSeen():
                 self.interfaces, self.interfaces_at = event.interfaces, event.at
                 self.own_macs = frozenset(interface.mac for interface in event.interfaces)
                 self._places.clear()
+                self._gateways.clear()
                 self._others.clear()
                 self._sort_addresses()
             case EngineAnswered():
@@ -126,6 +129,18 @@ class Facts:
         if subnet not in self._routers:
             self._routers[subnet] = tuple(each for each in self.neighborhood.routers if each in subnet)
         return self._routers[subnet]
+
+    def gateways(self, subnet: IPNetwork) -> tuple[IPAddress, ...]:
+        """Return this node's default gateways that are in a subnet and no peers: no session says whether they live."""
+        if subnet not in self._gateways:
+            own = {each.interface.ip for _, each in self.addresses()}
+            known = (gateway for interface in self.interfaces or () for gateway in interface.gateways)
+            self._gateways[subnet] = tuple(
+                each
+                for each in dict.fromkeys(known)
+                if each in subnet and each not in own and each not in self.routers(subnet)
+            )
+        return self._gateways[subnet]
 
     def others(self, subnet: IPNetwork) -> tuple[IPAddress, ...]:
         """Return the other hosts that are in a subnet, beginning after our own address there.

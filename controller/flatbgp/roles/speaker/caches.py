@@ -217,10 +217,12 @@ class Caches:
                 and config.mode.spec is not None
                 and config.mode.spec.selects(peer.meta.labels)
             ]
+            routers = {spec.peer_ip for spec in selected or everyone}
+            unused = {spec.peer_ip for spec in everyone} - routers  # no session, but a host that can be asked
             self._tell(
                 events.NeighborhoodSeen(
-                    routers=tuple(sorted({spec.peer_ip for spec in selected or everyone}, key=_order)),
-                    nodes=self._other_nodes(),
+                    routers=tuple(sorted(routers, key=_order)),
+                    nodes=(*sorted(unused, key=_order), *self._other_nodes()) if unused else self._other_nodes(),
                     graceful_restart=all(spec.graceful_restart.enabled for spec in selected),
                 )
             )

@@ -308,6 +308,7 @@ def interfaces_seen(interfaces: tuple[host_model.Interface, ...], at: float) -> 
                     )
                     for address in interface.addresses
                 ),
+                interface.gateways,
             )
             for interface in interfaces
         ),
