@@ -42,11 +42,14 @@ def what_to_try(lab: Lab, pods: Mapping[str, tuple[IPAddress, ...]]) -> str:
         here, there = tuple(pods)[:2]
         ping = shell(lab.network.namespace(here), "ping", "-I", str(pods[here][0]), str(pods[there][0]))
         lines.append(f"  {ping}        # from a pod on {here} to one on {there}")
-    lines += [
-        "  flatbgp drain node-01        # its floating IP moves to another node of the rack",
-        "  flatbgp lab kill-gateway     # a holder loses power: watch the pings, and the address move",
-        "  flatbgp lab down",
-    ]
+    racks = [node.rack for node in lab.topology.nodes]
+    replaceable = next((node.name for node in lab.topology.nodes if racks.count(node.rack) > 1), None)
+    if replaceable is not None:
+        lines += [
+            f"  flatbgp drain {replaceable}        # its floating IP moves to another node of the rack",
+            "  flatbgp lab kill-gateway     # a holder loses power: watch the pings, and the address move",
+        ]
+    lines.append("  flatbgp lab down")
     return "\n".join(lines)
 
 

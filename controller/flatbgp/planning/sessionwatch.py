@@ -3,7 +3,7 @@
 An object has one writer, the speaker of its node. The controller writes only what that speaker cannot: that nothing was
 heard from it, or that nobody holds the address any more. It deletes what belongs to no planned session. Whether a
 session that could be is planned is also a matter of when one began to look; there the speaker knows better, and the
-object goes only when it is no longer reported.
+object goes only when it is no longer reported, unless all that its peer should have are up.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -99,6 +99,7 @@ def look_after_sessions(
     ``nodes`` are the Nodes that exist, ``holders`` says who holds which address, ``interval`` is that of reports.
     """
     watch = watch.observe(sessions, now)
+    established = established_of(sessions)
     planned = {session.id: session for session in plan.sessions}
     statuses: list[tuple[Session, BGPSessionStatus]] = []
     deletions: list[Session] = []
@@ -110,7 +111,11 @@ def look_after_sessions(
         if stray is not None:
             strays[session.key] = since = watch.stray_since.get(session.key, now)
             grace_ends = since + GRACE_SECONDS
-            if stray is Reason.NOT_SELECTED and session.spec is not None and _possible(session.spec, plan, holders):
+            if (
+                stray is Reason.NOT_SELECTED
+                and session.spec is not None
+                and _possible(session.spec, plan, holders, established)
+            ):
                 grace_ends = max(grace_ends, watch.heard[session.key].at + LATE_REPORT * interval)
             if now < grace_ends:
                 looks.append(grace_ends - now)
@@ -129,13 +134,22 @@ def look_after_sessions(
     return Upkeep(tuple(statuses), tuple(deletions), Watch(watch.heard, strays), min(looks, default=None))
 
 
-def _possible(spec: BGPSessionSpec, plan: SessionPlan, holders: Mapping[IPAddress, str]) -> bool:
-    """Return whether a session could be planned as far as objects say, the choice between several aside."""
+def _possible(
+    spec: BGPSessionSpec,
+    plan: SessionPlan,
+    holders: Mapping[IPAddress, str],
+    established: Collection[SessionId],
+) -> bool:
+    """Return whether a session could be planned as far as objects say, the choice between several aside.
+
+    It is no matter of choice once the peer has all its sessions: then this one was taken back.
+    """
     peer = plan.peers.get(spec.peer)
     return (
         peer is not None
         and peer.reason not in (Reason.NOT_SELECTED, Reason.CONFLICTING)
         and holders.get(spec.local_ip) == spec.node_name
+        and sum(session.id in established for session in peer.sessions) < peer.wanted
     )
 
 

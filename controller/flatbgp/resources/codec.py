@@ -52,6 +52,8 @@ def read_spec(kind: Kind[S, T], document: Mapping[str, Any], faults: Faults, unk
         if spec is not None:
             # A rule that concerns a field which could not be read would judge its default: leave it for the next round.
             faulty = {fault.path.split(".")[0].split("[")[0] for fault in faults[start:]}
+            if faulty:
+                faulty.add("")  # a rule without a path concerns several fields
             faults.extend(fault for fault in kind.rules(spec) if fault.path.split(".")[0] not in faulty)
         prefix(faults, start, "spec")
     return spec

@@ -94,6 +94,14 @@ def test_an_ipv6_range_is_split_into_at_most_65536_blocks(cidr: str, mask: int, 
         assert "at most 2^16" in faults[0].problem
 
 
+@pytest.mark.parametrize(
+    "ipv4", [{"cidr": "10.0.0.1/16", "perNodeMaskSize": 24}, {"cidr": "10.0.0.0/16"}, "10.0.0.0/16"]
+)
+def test_a_range_that_cannot_be_read_is_not_said_to_be_missing_as_well(ipv4: object) -> None:
+    (fault,) = check(broken("config", "spec", {"ipv4": ipv4}))
+    assert fault.path.startswith("spec.ipv4")
+
+
 def test_an_ipv4_range_may_be_split_further() -> None:
     assert check(broken("config", "spec", {"ipv4": {"cidr": "10.0.0.0/8", "perNodeMaskSize": 30}})) == ()
 

@@ -555,6 +555,38 @@ async def test_s46_the_session_of_a_former_holder_is_removed_after_the_move(stor
         assert not await names(store, BGP_SESSION)
 
 
+async def test_a_session_that_was_taken_back_is_removed_as_soon_as_the_peer_has_all_that_it_should(store) -> None:
+    await one_session(store)
+    await put_peer(store, "bgppeer1", "10.0.1.254", sessions=1)
+    await put_node(store, "node-02", "10.0.3.2")
+    await put_lease(store, "10.0.3.100", "node-02", "10.0.3.0/24")
+    await put_session(store, "10.0.1.254", "10.0.3.100", "node-02")
+    clock = Clock()
+    async with status_loop(store, clock) as loop:
+        await loop.step()
+        clock.now += 2
+        await loop.step()
+        assert await names(store, BGP_SESSION) == ["10.0.1.254-node-01"]
+
+
+async def test_a_session_that_its_speaker_may_have_chosen_stays_as_long_as_it_reports(store) -> None:
+    await one_session(store)
+    await put_peer(store, "bgppeer1", "10.0.1.254", sessions=1)
+    await put_node(store, "node-02", "10.0.3.2")
+    await put_lease(store, "10.0.3.100", "node-02", "10.0.3.0/24")
+    await put_session(store, "10.0.1.254", "10.0.1.100", "node-01", "NotEstablished")
+    await put_session(store, "10.0.1.254", "10.0.3.100", "node-02", "NotEstablished")
+    clock = Clock()
+    async with status_loop(store, clock) as loop:
+        await loop.step()
+        clock.now += 14
+        await loop.step()
+        assert await names(store, BGP_SESSION) == ["10.0.1.254-node-01", "10.0.1.254-node-02"]
+        clock.now += 1
+        await loop.step()
+        assert await names(store, BGP_SESSION) == ["10.0.1.254-node-01"]
+
+
 async def test_s45_a_second_look_at_the_same_state_writes_nothing(store) -> None:
     await one_session(store)
     clock = Clock()
