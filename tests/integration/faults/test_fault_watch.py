@@ -74,8 +74,9 @@ def test_a_route_that_goes_for_a_moment_is_reported(cluster: FaultCluster) -> No
 
 @on(DEFAULT, routers=("frr",), profiles=("default",))
 def test_a_lost_ping_is_reported(cluster: FaultCluster) -> None:
-    with alarmed(cluster, finally_="pings, the longest silence"):
+    with alarmed(cluster, finally_="pings, the longest silence") as watch:
         cluster.cut_off("node-02")
+        wait_until("a ping to be lost", watch.lost_so_far, deadline=SEEN)
         cluster.rejoin("node-02")
 
 

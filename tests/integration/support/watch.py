@@ -267,6 +267,10 @@ class Watch:
                 span = f"{len(result.lost)} of {result.sent} pings, the longest silence {result.longest_gap:.2f} s"
                 yield f"from pods on {here} to pods on {there} were lost: {span}"
 
+    def lost_so_far(self) -> int:
+        """Return how many pings are known to be lost by now."""
+        return sum(ping.so_far()[1] for ping in self._pings.values())
+
     def stop_pings(self) -> dict[tuple[str, str], PingResult]:
         """Stop them all, and return what came of them."""
         results = {ends: ping.stop() for ends, ping in self._pings.items()}
