@@ -81,3 +81,12 @@ def test_neighbours_that_were_added_in_vain_are_taken_away_and_nothing_moves(san
     assert has_address(cluster, holder)
     assert not has_address(cluster, heir)
     assert {router: cluster.sessions(router)[RACK_1].established for router in cluster.routers} == before
+
+
+def test_a_speaker_that_was_asked_to_stop_leaves_no_neighbour_in_its_daemon(sandbox: Sandbox) -> None:
+    cluster = start(sandbox, "4.8")
+    holder = next(node for node in PAIR if has_address(cluster, node))
+    assert len(neighbors(cluster, holder)) == 2
+    cluster.speaker(holder).signal(signal.SIGTERM)
+    wait_until("its end", lambda: not cluster.speaker(holder).alive, deadline=5)
+    assert neighbors(cluster, holder) == set()

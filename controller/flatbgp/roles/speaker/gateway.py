@@ -52,7 +52,8 @@ class GatewayLoop:
     ``store_returned`` is called when the store is ours again after another one was in its place: the machine has taken
     nothing from it meanwhile, and must be told anew. ``changed`` is called when the held addresses or a status changed,
     ``watch_everything`` when the machine needs more (or less) than Leases and the group: whether it does, and whether
-    that must be kept up to date.
+    that must be kept up to date. On a stop ``finished`` is set when everything is handed over, and ``settled`` when all
+    requests have been answered too, gobgpd's included.
     """
 
     machine: Gateway
@@ -65,6 +66,7 @@ class GatewayLoop:
     store_returned: Callable[[], None]
     watch_everything: Callable[[bool, bool], None]
     finished: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
     _inbox: deque[events.Event] = field(default_factory=deque)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _requests: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
@@ -127,6 +129,7 @@ class GatewayLoop:
                 if self.machine.expected != self._expected:
                     self._expected = self.machine.expected
                     self.changed()
+        self.settled.set()
 
     async def _wait(self) -> None:
         if self._inbox:

@@ -41,6 +41,9 @@ from flatbgp.store.url import is_supervised
 HAND_OVER_SECONDS = 3.0
 """How long an orderly end may take; the gateway itself is done within 2 s."""
 
+FAREWELL_SECONDS = 0.5
+"""How long gobgpd may take then to let go of the neighbours; a frozen one keeps nobody waiting."""
+
 _OUTAGES = {AddressReason.STORE_UNREACHABLE, AddressReason.STORE_REPLACED}
 _REMEMBER_SECONDS = 2.0
 _BUSY_SECONDS = 1.0
@@ -185,6 +188,8 @@ class Speaker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HAND_OVER_SECONDS):
                 await self.gateway.finished.wait()
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self.gateway.settled.wait()
 
     def _routes_changed(self) -> None:
         self._routes_stale = True
