@@ -26,6 +26,7 @@ def test_p2_routes_outlive_the_hold_time_of_a_dead_gateway(sandbox: Sandbox, ver
     vty = cluster.routers["router-1"].vty
     expected = cluster.expected_routes(Family.IPV4)
     wait_until("its routes", lambda: views.routes(vty, of=RACK_1), lambda seen: seen == expected, deadline=60)
+    cluster.await_routes()
     source, target = (cluster.pods[node][0] for node in ("node-03", "node-02"))
     ping = start_ping(sandbox, cluster.network.namespace("node-03"), source, target)
     flushes = []
