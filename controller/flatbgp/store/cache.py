@@ -58,8 +58,12 @@ class Link:
             self._log.warning("the store cannot be read; going on with what was last known", error=str(error))
         self._lost.add(who)
 
+    def left(self, who: object) -> None:
+        """Note that ``who`` asks no more: that tells nothing of the store."""
+        self._lost.discard(who)
+
     def back(self, who: object) -> None:
-        """Note that ``who`` got an answer, or needs none any more."""
+        """Note that ``who`` got an answer."""
         if who in self._lost:
             self._lost.remove(who)
             if not self._lost:
@@ -160,7 +164,7 @@ class Cache(Generic[S, T]):
                 await asyncio.sleep(max(pause * share, rest * (0.5 + share)))
                 pause = min(2 * pause, LAST_RETRY_SECONDS)
         finally:
-            self._link.back(self)
+            self._link.left(self)
 
     async def _follow(self) -> None:
         if not self._version:

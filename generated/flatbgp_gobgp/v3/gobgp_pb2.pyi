@@ -837,12 +837,10 @@ class GracefulRestart(_message.Message):
     ENABLED_FIELD_NUMBER: _builtins.int
     RESTART_TIME_FIELD_NUMBER: _builtins.int
     DEFERRAL_TIME_FIELD_NUMBER: _builtins.int
-    NOTIFICATION_ENABLED_FIELD_NUMBER: _builtins.int
     LOCAL_RESTARTING_FIELD_NUMBER: _builtins.int
     enabled: _builtins.bool
     restart_time: _builtins.int
     deferral_time: _builtins.int
-    notification_enabled: _builtins.bool
     local_restarting: _builtins.bool
     def __init__(
         self,
@@ -850,12 +848,11 @@ class GracefulRestart(_message.Message):
         enabled: _builtins.bool = ...,
         restart_time: _builtins.int = ...,
         deferral_time: _builtins.int = ...,
-        notification_enabled: _builtins.bool = ...,
         local_restarting: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deferral_time", b"deferral_time", "enabled", b"enabled", "local_restarting", b"local_restarting", "notification_enabled", b"notification_enabled", "restart_time", b"restart_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deferral_time", b"deferral_time", "enabled", b"enabled", "local_restarting", b"local_restarting", "restart_time", b"restart_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

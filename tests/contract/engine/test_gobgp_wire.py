@@ -203,5 +203,5 @@ class TestGracefulRestart:
         assert _lifetimes(real, capture) == {255}  # s10: any number of hops
         [opened] = sent(capture, real.local, MessageType.OPEN)
 
-        # RFC 4724 section 3: code 64, R flag (and N flag, RFC 8538) and 60 s, then AFI, SAFI and F flag of each family.
-        assert b"\x40\x0a\xc0\x3c\x00\x01\x01\x80\x00\x02\x01\x80" in opened.body
+        # RFC 4724 section 3: code 64, R flag and 60 s, then AFI, SAFI and F flag of each family.
+        assert b"\x40\x0a\x80\x3c\x00\x01\x01\x80\x00\x02\x01\x80" in opened.body

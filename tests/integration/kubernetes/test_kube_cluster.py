@@ -121,7 +121,7 @@ def test_s45_s48_heartbeats_of_kubelets_and_reports_of_speakers_change_nothing_e
         return {name: each["status"] for name, each in cluster.objects("bgpsessions").items()}
 
     def complete(seen: Mapping[str, Mapping[str, Any]]) -> bool:
-        return all(each.get("families") for each in seen.values())
+        return all(any(family["advertised"] for family in each.get("families", ())) for each in seen.values())
 
     wait_until("every session to be reported", reports, complete)
     before, told, updates = versions(), reports(), _updates(cluster)

@@ -162,9 +162,6 @@ class Codec(ABC):
             peer.graceful_restart.deferral_time = restart.deferral_time
             # Always, also on a first start: nobody knows what the router still keeps from a session of another node.
             peer.graceful_restart.local_restarting = True
-            # RFC 8538: routers keep the routes also when their hold time ends before another node has taken over.
-            # Without it FRR drops them then (measured: hold time 9 s, every route gone 8.9 s after the gateway died).
-            peer.graceful_restart.notification_enabled = True
         return peer
 
     def _afi_safi(self, neighbor: Neighbor, family: Family) -> Any:

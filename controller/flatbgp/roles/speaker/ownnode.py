@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
 from flatbgp.planning.nodefacts import Node
 from flatbgp.resources.node import NODE
 from flatbgp.store.protocol import Store, StoreError
@@ -18,6 +20,17 @@ LAST_LOOK_SECONDS: Final = 10.0
 """The waits between two looks grow from the first to the last."""
 
 _REQUEST_SECONDS: Final = 5.0
+
+
+async def tell_if_missing(store: Store, name: str, log: structlog.stdlib.BoundLogger) -> None:
+    """Say at the start that the Node is not there: while no address is wanted nobody looks at it any more."""
+    try:
+        async with asyncio.timeout(_REQUEST_SECONDS):
+            node = await store.get(NODE, name)
+    except (StoreError, TimeoutError):
+        return
+    if node is None:
+        log.info(f"there is no Node {name} yet; this speaker waits for it, and holds nothing until then")
 
 
 @dataclass(slots=True)
