@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import structlog
 from roles_rig import eventually, put, put_node
+from structlog.testing import capture_logs
 
 from flatbgp.planning.gateway import events
 from flatbgp.resources.bgppeer import BGP_PEER
@@ -116,6 +117,15 @@ async def test_the_own_node_is_looked_at_only_while_an_address_is_wanted(store: 
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def test_a_missing_node_is_told_of_at_the_start(store: Asked) -> None:
+    own = OwnNode(store, "node-01", lambda _: None)
+    with capture_logs() as told:
+        await own.tell_if_missing(structlog.stdlib.get_logger())
+        await put_node(store, "node-01", "10.0.1.1")
+        await own.tell_if_missing(structlog.stdlib.get_logger())
+    assert [each["event"].split(";")[0] for each in told] == ["there is no Node node-01 yet"]
 
 
 async def test_what_was_read_of_the_own_node_tells_the_gateway_at_once(

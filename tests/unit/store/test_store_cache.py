@@ -292,6 +292,16 @@ async def test_many_caches_lose_one_store_once_and_find_it_once(faulty: FaultySt
     assert "by the test" in logs[0]["error"]
 
 
+async def test_an_end_during_an_outage_is_not_told_as_the_end_of_the_outage(faulty: FaultyStore) -> None:
+    faulty.fault = Fault.REFUSED
+    with capture_logs() as logs:
+        async with caches(faulty) as group:
+            group.start(BGP_PEER)
+            group.start(NODE)
+            await asyncio.sleep(20)
+    assert [entry["log_level"] for entry in logs] == ["warning"]
+
+
 async def test_a_stopped_cache_hears_nothing_more_and_is_not_waited_for(store: Store, faulty: FaultyStore) -> None:
     async with caches(faulty) as group:
         kept, stopped = group.start(BGP_PEER), group.start(NODE)

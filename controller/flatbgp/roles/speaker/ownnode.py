@@ -6,6 +6,7 @@ of one. Whether the own Node is there, is drained or is being deleted may be kno
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,17 +21,6 @@ LAST_LOOK_SECONDS: Final = 10.0
 """The waits between two looks grow from the first to the last."""
 
 _REQUEST_SECONDS: Final = 5.0
-
-
-async def tell_if_missing(store: Store, name: str, log: structlog.stdlib.BoundLogger) -> None:
-    """Say at the start that the Node is not there: while no address is wanted nobody looks at it any more."""
-    try:
-        async with asyncio.timeout(_REQUEST_SECONDS):
-            node = await store.get(NODE, name)
-    except (StoreError, TimeoutError):
-        return
-    if node is None:
-        log.info(f"there is no Node {name} yet; this speaker waits for it, and holds nothing until then")
 
 
 @dataclass(slots=True)
@@ -48,6 +38,13 @@ class OwnNode:
             self._wanted.set()
         else:
             self._wanted.clear()
+
+    async def tell_if_missing(self, log: structlog.stdlib.BoundLogger) -> None:
+        """Say at the start that the Node is not there: while no address is wanted nobody looks at it."""
+        with suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                if await self.store.get(NODE, self.name) is None:
+                    log.info(f"there is no Node {self.name} yet; this speaker waits for it and holds nothing until then")
 
     async def run(self) -> None:
         """Look until cancelled."""

@@ -30,7 +30,7 @@ from flatbgp.roles.speaker.caches import Caches
 from flatbgp.roles.speaker.daemon import Daemon, Wanted
 from flatbgp.roles.speaker.gateway import GatewayLoop, interfaces_seen
 from flatbgp.roles.speaker.memory import Memory
-from flatbgp.roles.speaker.ownnode import OwnNode, tell_if_missing
+from flatbgp.roles.speaker.ownnode import OwnNode
 from flatbgp.roles.speaker.reports import Report, Reporter
 from flatbgp.roles.speaker.sessions import RouteTable, Sight, neighbors, report, router_id
 from flatbgp.roles.speaker.wire import Pair, WireRecord, collision
@@ -175,7 +175,7 @@ class Speaker:
             trouble = Trouble(self.runtime.log)
             tasks.create_task(self.gateway.run(), name="gateway")
             tasks.create_task(self._listen(), name="host events")
-            tasks.create_task(tell_if_missing(self.store, self.options.node, self.runtime.log), name="own Node's absence")
+            tasks.create_task(self.own_node.tell_if_missing(self.runtime.log), name="missing Node")
             tasks.create_task(self.own_node.run(), name="own Node")
             tasks.create_task(self.daemon.run(), name="gobgpd")
             tasks.create_task(reconcile(self._planning, self._step, trouble), name="plan")
