@@ -44,7 +44,7 @@ class OwnNode:
         with suppress(StoreError, TimeoutError):
             async with asyncio.timeout(_REQUEST_SECONDS):
                 if await self.store.get(NODE, self.name) is None:
-                    log.info(f"there is no Node {self.name} yet; this speaker waits for it and holds nothing until then")
+                    log.info(f"there is no Node {self.name} yet; this speaker waits and holds nothing until then")
 
     async def run(self) -> None:
         """Look until cancelled."""
