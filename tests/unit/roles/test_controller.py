@@ -429,11 +429,12 @@ async def test_an_outage_of_the_store_is_logged_once_and_what_happened_meanwhile
             await store.delete(BGP_ADVERTISED_ROUTE, "route-via-10-0-1-1", KS)
             await put_node(store, "node-02", "10.0.3.2")
 
-            async def noticed() -> bool:
-                return any("cannot be read" in entry["event"] for entry in logs)
+            async def noticed(what: str) -> bool:
+                return any(what in entry["event"] for entry in logs)
 
-            await eventually(noticed)
+            await eventually(lambda: noticed("cannot be read"))
             cut_off.fault = Fault.NONE
+            await eventually(lambda: noticed("can be read again"))
             await eventually(lambda: _equal(routes(store), 2))
     events = [entry["event"] for entry in logs if "read" in entry["event"]]
     assert events == ["the store cannot be read; going on with what was last known", "the store can be read again"]
