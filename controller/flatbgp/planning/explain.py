@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from flatbgp.planning.costs import SETTING_COSTS, Cost, dearest
 from flatbgp.planning.drain import hand_over, is_draining
+from flatbgp.planning.elsewhere import with_sources
 from flatbgp.planning.future import Future, Objects, future_of
 from flatbgp.planning.neighbors import NeighborSettings, neighbor_for
 from flatbgp.planning.sessions import PlannedSession, SessionId
@@ -56,7 +57,7 @@ def explain(
 
     With both the same it is what the roles have left to do. Deterministic: sorted, and without a clock.
     """
-    was, will = Objects(before), Objects(after)
+    was, will = with_sources(before, after)
     past, future = future_of(was.everything(), secret_namespace), future_of(will.everything(), secret_namespace)
     steps = [
         *_objects(was, will),

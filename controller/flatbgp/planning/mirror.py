@@ -137,7 +137,7 @@ def plan_mirror(sources: Objects, targets: Objects, places: Places) -> MirrorPla
         kind.full_name: [each for each in sources.get(kind.full_name, ()) if each.meta.namespace == places.source]
         for kind in SOURCES
     }
-    notes = _notes(here[CLUSTER.full_name])
+    notes = notes_of(here[CLUSTER.full_name])
     wanted_secrets = {
         peer.spec.password_secret_ref.name
         for peer in here[BGP_PEER.full_name]
@@ -182,7 +182,7 @@ def _problem(kind: AnyKind, source: AnyResource, copy: AnyResource | None) -> st
     return None
 
 
-def _notes(clusters: Iterable[AnyResource]) -> Mapping[str, Mapping[str, str]]:
+def notes_of(clusters: Iterable[AnyResource]) -> Mapping[str, Mapping[str, str]]:
     """Return the annotations that tell the user cluster what it needs of the Cluster, by the copies' kind."""
     for cluster in clusters:
         if isinstance(cluster.spec, ClusterSpec):

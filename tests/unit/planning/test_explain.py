@@ -8,6 +8,7 @@ from planning_objects import Json, group, lease, make, mode, node, peer
 from flatbgp.planning.costs import Cost
 from flatbgp.planning.explain import Explanation, explain
 from flatbgp.planning.future import future_of
+from flatbgp.planning.mirror import SOURCES, Create, Places, plan_mirror
 from flatbgp.resources import kinds
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
 from flatbgp.resources.bgpsession import BGP_SESSION
@@ -245,6 +246,61 @@ def test_s41_manifests_of_the_cluster_namespace_are_followed_through_the_mirror(
         "Announce 222.2.0.0/24 via 10.0.1.1 (node-01) on every session.",
         "Open a session with 10.0.1.254 (BGPPeer bgppeer1) from 10.0.1.100, once a node holds that address.",
     ]
+
+
+ADMIN = [
+    make(CLUSTER, "bm", {"clusterNetwork": {"flatIPv4": True, "services": {"cidrBlocks": ["FD00:0::/112"]}}}),
+    make(ADMIN_CLUSTER_CIDR_CONFIG, "wide", {"ipv4": {"cidr": "222.2.0.0/16", "perNodeMaskSize": 24}}),
+    make(ADMIN_FLAT_IP_MODE, "default", {"enableBGPIPv4": True, "peerSelector": {"flatip-peer": "true"}}),
+    group(A, B),
+    peer("bgppeer1", "10.0.1.254", 2, spec={"med": 7}),
+]
+"""What is on the admin cluster, in the namespace cluster-bm."""
+
+
+def of_admin(resource: Resource, **spec: object) -> Resource:
+    document = resource.document
+    meta = {**document["metadata"], "namespace": "cluster-bm"}
+    return decode(resource.kind, {**document, "metadata": meta, "spec": {**document["spec"], **spec}})
+
+
+def user_cluster() -> list[Resource]:
+    """The store of the user cluster, apart from the admin cluster's, with all done."""
+    sources = {kind.full_name: [of_admin(each) for each in ADMIN if each.kind is kind] for kind in SOURCES}
+    copies = [
+        decode(action.kind, dict(action.document))
+        for action in plan_mirror(sources, {}, Places("cluster-bm", "kube-system")).actions
+        if isinstance(action, Create)
+    ]
+    return settled([*copies, *NODES, *LEASES])
+
+
+@pytest.mark.parametrize("parts", [(0, 1, 2, 3, 4), (0,), (1,), (2,), (3,), (4,)])
+def test_s41_manifests_that_the_admin_cluster_has_already_change_nothing(parts: tuple[int, ...]) -> None:
+    store = user_cluster()
+    assert say(store, [*store, *(of_admin(ADMIN[part]) for part in parts)]) == Explanation()
+
+
+@pytest.mark.parametrize(
+    ("part", "spec", "expected"),
+    [
+        (4, {"med": 8}, ["Change spec.med of BGPPeer cluster-bm/bgppeer1.", "Change route attributes of the session"]),
+        (
+            2,
+            {"enableBGPIPv4": False},
+            ["Change spec.enableBGPIPv4 of FlatIPMode cluster-bm/default.", "Withdraw 222.2."],
+        ),
+        (3, {"floatingIPs": [A]}, ["Change spec.floatingIPs of NetworkGatewayGroup", "Take 10.0.3.100 off node-02"]),
+        (0, {"clusterNetwork": {"flatIPv4": False}}, ["Change spec.clusterNetwork of Cluster cluster-bm/bm."]),
+    ],
+)
+def test_s41_a_single_manifest_of_the_cluster_namespace_changes_only_what_it_is_about(
+    part: int, spec: Json, expected: list[str]
+) -> None:
+    store = user_cluster()
+    steps = [step.sentence for step in say(store, [*store, of_admin(ADMIN[part], **spec)]).steps]
+    assert [sentence[: len(words)] for words, sentence in zip(expected, steps, strict=False)] == expected
+    assert not any("Create" in sentence or "Delete" in sentence for sentence in steps)
 
 
 def test_the_same_objects_in_another_order_are_explained_the_same() -> None:
