@@ -23,7 +23,8 @@ class Given:
     """What is known at one moment. ``configs`` have their last good spec; ``reserved`` must not be given to pods.
 
     ``appeared`` are the pod CIDRs that Nodes without any were seen to get since the plan before; while ``settling``,
-    the writes of another leader may still arrive among them.
+    the writes of another leader may still arrive among them. While ``incomplete``, more configs may be on their way and
+    nothing is assigned: a node keeps for ever what it gets, and one that selects it would come too late.
     """
 
     nodes: Collection[Node]
@@ -34,6 +35,7 @@ class Given:
     mirrored: bool = False
     appeared: Mapping[str, tuple[IPNetwork, ...]] = field(default_factory=dict)
     settling: bool = False
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class NodePlanner:
         self._seen: dict[str, NodeFacts] = {}
         self._configured: tuple[list[CIDRConfig], tuple[IPNetwork, ...]] = ([], ())
         self._rival = ""
+        self._short: list[Shortage] = []
         self._assigned: dict[str, tuple[IPNetwork, ...]] = {}  # node -> what it was last to get, written or not
         self._written: dict[str, str] = {}  # node -> the version of it that the write was made on
 
@@ -84,7 +87,11 @@ class NodePlanner:
         self._follow(nodes)
         assign: list[tuple[Node, Assignment]] = []
         short: list[Shortage] = []
+        told = {shortage.node: shortage for shortage in self._short}
         for node in sorted(filter(_wants, given.nodes), key=_age):
+            if given.incomplete:
+                short += [told[node.meta.name]] if node.meta.name in told else []
+                continue
             if self._written.get(node.meta.name) == node.meta.resource_version:
                 continue  # written; the Node as it is now has not come back yet
             if self._rival:
@@ -96,6 +103,7 @@ class NodePlanner:
                 self._assigned[node.meta.name] = outcome.pod_cidrs
             else:
                 short.append(outcome)
+        self._short = short
         usage = self._allocator.usage()
         return NodePlan(
             assign=tuple(assign),

@@ -29,6 +29,10 @@ IN_A_THREAD: Final = 500
 NOT_ASSIGNED_RETRY_SECONDS: Final = 0.1
 """When to try again to write a Node: it changed, or its store did not answer. Heartbeats of Nodes wake nobody."""
 
+RANGES_SETTLE_SECONDS: Final = 1.0
+"""For how long no range may have come, gone or changed before a Node gets a block. The ranges of one file arrive one
+after another (kubectl and the mirror write them so), a cluster-wide one often before that of a Node's own pool."""
+
 WRITES_AT_A_TIME: Final = 400
 """After so many writes the plan is made anew, so that what changes meanwhile does not wait for all the rest."""
 
@@ -54,6 +58,8 @@ class NodesLoop:
     clock: Callable[[], float]
     settle_seconds: float
     _began: float | None = None
+    _ranges: Sequence[tuple[str, object]] | None = None
+    _ranges_changed: float = 0.0
     _planner: NodePlanner = field(default_factory=NodePlanner)
     _not_assigned: bool = False
     _writer: Writer = field(init=False)
@@ -79,6 +85,8 @@ class NodesLoop:
         self._writer.end()
         if self._not_assigned:
             return NOT_ASSIGNED_RETRY_SECONDS
+        if given.incomplete:
+            return max(0.0, self._ranges_changed + RANGES_SETTLE_SECONDS - self.clock())
         return REFUSED_RETRY_SECONDS if self._writer.refused else None
 
     def _tell_others(self, plan: NodePlan) -> None:
@@ -97,6 +105,9 @@ class NodesLoop:
     def _given(self) -> Given:
         began = self._began if self._began is not None else self.clock()
         configured, routes = self.caches.configured(), self.caches.routes
+        ranges = [(config.meta.name, config.spec) for config in configured.ranges]
+        if ranges != self._ranges:
+            self._ranges, self._ranges_changed = ranges, self.clock()
         return Given(
             nodes=self.caches.nodes.values(),
             configs=configured.ranges,
@@ -106,6 +117,7 @@ class NodesLoop:
             mirrored=configured.mirrored,
             appeared=self.caches.take_appeared(),
             settling=self.clock() < began + self.settle_seconds,
+            incomplete=self.clock() < self._ranges_changed + RANGES_SETTLE_SECONDS,
         )
 
     def _phases(self, plan: NodePlan) -> Iterable[Sequence[Write]]:

@@ -195,6 +195,20 @@ async def test_s69_a_range_in_use_is_held_by_its_finalizer_and_names_its_nodes_u
         await eventually(gone)
 
 
+async def test_a_range_that_comes_a_moment_after_a_less_specific_one_is_not_too_late(store) -> None:
+    await configure(store)
+    await put_node(store, "node-01", "10.0.1.1", labels={"pool": "edge"})
+    async with controller(store):
+        await asyncio.sleep(0.3)
+        spec = {
+            "ipv4": {"cidr": "10.2.0.0/16", "perNodeMaskSize": 24},
+            "nodeSelector": {"matchLabels": {"pool": "edge"}},
+        }
+        await put(store, CLUSTER_CIDR_CONFIG, "edge", spec)
+        await eventually(lambda: routes(store))
+        assert set((await routes(store)).values()) == {"10.2.0.0/24"}
+
+
 async def test_s68_s71_blocks_of_existing_and_of_dying_nodes_are_respected(store) -> None:
     await configure(store)
     await put(
