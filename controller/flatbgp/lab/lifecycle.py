@@ -24,7 +24,7 @@ from flatbgp.lab.network import Network
 from flatbgp.lab.processes import Process, ProcessRecord, stop_all
 from flatbgp.lab.state import LAB_DIRECTORY, LabState, load, save
 from flatbgp.lab.stores import documents, stores
-from flatbgp.lab.topology import Node, Router, Topology, derive
+from flatbgp.lab.topology import CONTROL, Node, Router, Topology, derive
 from flatbgp.lab.waiting import DeadlineExceeded, wait_until
 from flatbgp.resources.ip import Family, IPAddress, IPNetwork
 from flatbgp.resources.node import NODE
@@ -32,7 +32,6 @@ from flatbgp.resources.node import NODE
 PREFIX = "flatbgp-"
 """Of the namespaces' names: ``ip netns exec flatbgp-node-01 ...``."""
 
-_CONTROL = "control"
 _MANIFESTS = ("admin.yaml", "nodes.yaml")
 _ROLES = ("admin", "controller", "speaker")
 _FLATBGP = (sys.executable, "-m", "flatbgp.cli.main")
@@ -149,8 +148,8 @@ class Lab:
 
     def start_roles(self) -> None:
         """Start admin and controller, in a namespace without any interface, and the speaker of each node."""
-        create(self.network.prefix + _CONTROL)
-        (self.directory / _CONTROL).mkdir()
+        create(self.network.prefix + CONTROL)
+        (self.directory / CONTROL).mkdir()
         self.start_admin()
         self.start_controller()
         for node in self.topology.nodes:
@@ -220,11 +219,11 @@ class Lab:
 
     def admin_options(self) -> tuple[str, ...]:
         """Return the options of ``flatbgp admin``."""
-        return ("--admin-store", self.stores.admin, *self._common_options(_CONTROL))
+        return ("--admin-store", self.stores.admin, *self._common_options(CONTROL))
 
     def controller_options(self) -> tuple[str, ...]:
         """Return the options of ``flatbgp controller``."""
-        return self._common_options(_CONTROL)
+        return self._common_options(CONTROL)
 
     def speaker_options(self, node: str) -> tuple[str, ...]:
         """Return the options of ``flatbgp speaker`` on a node.
@@ -258,11 +257,11 @@ class Lab:
 
     def start_admin(self) -> None:
         """Start the admin role."""
-        self._start_role(_CONTROL, "admin", *self.admin_options())
+        self._start_role(CONTROL, "admin", *self.admin_options())
 
     def start_controller(self) -> None:
         """Start the controller."""
-        self._start_role(_CONTROL, "controller", *self.controller_options())
+        self._start_role(CONTROL, "controller", *self.controller_options())
 
     def start_speaker(self, node: str) -> None:
         """Start a node's speaker."""
@@ -286,7 +285,7 @@ class Lab:
         return ("--store", self.stores.user, "--state-dir", state, "--log-format", "text")
 
     def _start_role(self, place: str, role: str, *options: str) -> None:
-        name = role if place == _CONTROL else f"{role} {place}"
+        name = role if place == CONTROL else f"{role} {place}"
         log = self.directory / place / f"{role}.log"
         process = self.network.namespace(place).start(name, *_FLATBGP, role, *options, log=log)
         self.roles[name] = process

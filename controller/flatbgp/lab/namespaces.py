@@ -108,15 +108,16 @@ def create_lan(name: str) -> Namespace:
 
 def plug(lan: Namespace, port: str, host: Namespace, interface: str) -> None:
     """Run a cable from ``port`` of a LAN to ``interface`` of a host (names of at most 15 characters)."""
-    run(("ip", "link", "add", port, "netns", lan.name, "type", "veth", "peer", interface, "netns", host.name))
+    peer = ("peer", "name", interface, "netns", host.name)
+    run(("ip", "link", "add", "name", port, "netns", lan.name, "type", "veth", *peer))
     lan.ip(f"link set {port} master lan up")
     host.ip(f"link set {interface} up")
 
 
 def connect(one: Namespace, one_interface: str, other: Namespace, other_interface: str) -> None:
     """Run a cable between two hosts."""
-    peer = ("peer", other_interface, "netns", other.name)
-    run(("ip", "link", "add", one_interface, "netns", one.name, "type", "veth", *peer))
+    peer = ("peer", "name", other_interface, "netns", other.name)
+    run(("ip", "link", "add", "name", one_interface, "netns", one.name, "type", "veth", *peer))
     one.ip(f"link set {one_interface} up")
     other.ip(f"link set {other_interface} up")
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from ipaddress import ip_interface
 
 from flatbgp.lab.namespaces import Namespace, create, create_lan, plug
-from flatbgp.lab.topology import Node, Router, Topology
+from flatbgp.lab.topology import TRANSIT, Node, Router, Topology
 from flatbgp.resources.ip import IPAddress, IPNetwork
 
 NODE_INTERFACE = "eth0"
 ROUTER_RACK_INTERFACE = "rack"
 ROUTER_TRANSIT_INTERFACE = "transit"
-_TRANSIT = "transit"
 _LONGEST_INTERFACE_NAME = 15
 
 
@@ -29,7 +28,7 @@ class Network:
 
     def build(self) -> None:
         """Make everything. What was made when this fails is removed by :meth:`delete`."""
-        transit = create_lan(self.prefix + _TRANSIT)
+        transit = create_lan(self.prefix + TRANSIT)
         for rack in self.topology.racks:
             create_lan(self.prefix + rack.name)
         for router in self.topology.routers:
@@ -60,7 +59,7 @@ class Network:
         nodes = (node.name for node in self.topology.nodes)
         routers = (router.name for router in self.topology.routers)
         racks = (rack.name for rack in self.topology.racks)
-        for name in dict.fromkeys((*further, *nodes, *routers, *racks, _TRANSIT)):
+        for name in dict.fromkeys((*further, *nodes, *routers, *racks, TRANSIT)):
             self.namespace(name).delete()
 
     def _build_router(self, router: Router, transit: Namespace) -> None:
@@ -93,5 +92,9 @@ def pod_address(cidr: IPNetwork) -> IPAddress:
 
 
 def port_name(name: str) -> str:
-    """Return the name of a machine's port on a LAN: its own, or a short stand-in for a long one."""
-    return name if len(name) <= _LONGEST_INTERFACE_NAME else f"port-{zlib.crc32(name.encode()):08x}"
+    """Return the name of a machine's port on a LAN: after its own name, or a short stand-in for a long one.
+
+    Never the bare name: a Node may be called "lan" or "lo", or "a", which ip(8) takes for one of its words.
+    """
+    port = f"port-{name}"
+    return port if len(port) <= _LONGEST_INTERFACE_NAME else f"port-{zlib.crc32(name.encode()):08x}"

@@ -17,6 +17,12 @@ TRANSIT_IPV4 = IPv4Network("198.18.0.0/24")
 TRANSIT_IPV6 = IPv6Network("2001:db8:ffff:ffff::/64")
 """What joins the routers: addresses for benchmarks (RFC 2544) and documentation (RFC 3849), which no manifest uses."""
 
+TRANSIT = "transit"
+"""The LAN that joins the routers."""
+
+CONTROL = "control"
+"""Where the roles run that belong to no node."""
+
 _RACK_PREFIX = {4: 24, 6: 64}
 _GATEWAY_HOST = {4: 254, 6: 0x254}
 _FIRST_NODE_HOST = 11
@@ -146,7 +152,7 @@ def derive(demand: Demand) -> Topology:
         Rack(_rack_name(index), subnets, tuple(_gateways(subnets, routers, _rack_name(index))))
         for index, subnets in enumerate(subnets_of_racks)
     )
-    nodes = _given_nodes(demand.nodes, racks) if demand.nodes else _invented_nodes(demand, racks)
+    nodes = _given_nodes(demand.nodes, racks, routers) if demand.nodes else _invented_nodes(demand, racks)
     return Topology(racks, _with_neighbors(routers, demand), nodes)
 
 
@@ -268,9 +274,17 @@ def _with_neighbors(routers: tuple[Router, ...], demand: Demand) -> tuple[Router
     return tuple(complete)
 
 
-def _given_nodes(given: Sequence[NodeAddresses], racks: Sequence[Rack]) -> tuple[Node, ...]:
+def _given_nodes(given: Sequence[NodeAddresses], racks: Sequence[Rack], routers: Sequence[Router]) -> tuple[Node, ...]:
     nodes = []
+    reserved = {TRANSIT, CONTROL, *(rack.name for rack in racks), *(router.name for router in routers)}
+    owners = {each.ip: router.name for router in routers for each in router.addresses}
     for node in given:
+        if node.name in reserved:
+            raise LabError(f"Node {node.name} has the name of a part of the lab itself: give it another one")
+        for address in node.addresses:
+            owner = owners.setdefault(address, f"Node {node.name}")
+            if owner != f"Node {node.name}":
+                raise LabError(f"Node {node.name} and {owner} have the same address {address}: change one")
         subnets = {rack_subnet(address) for address in node.addresses}
         rack = next((rack for rack in racks if subnets & set(rack.subnets)), None)
         if rack is None:

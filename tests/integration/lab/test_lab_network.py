@@ -12,7 +12,7 @@ from flatbgp.lab import frr, gobgpd, views
 from flatbgp.lab.commands import LabError
 from flatbgp.lab.namespaces import Namespace, existing, plug
 from flatbgp.lab.network import Network
-from flatbgp.lab.topology import Demand, Neighbor, Peering, Router, derive
+from flatbgp.lab.topology import Demand, Neighbor, NodeAddresses, Peering, Router, derive
 from flatbgp.lab.waiting import wait_until
 from flatbgp.resources.ip import Family
 from support.capture import MessageType, start_capture
@@ -57,6 +57,15 @@ def test_machines_of_both_racks_reach_each_other_and_nothing_shows_outside(sandb
 
     after = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True).stdout
     assert {line.split()[0] for line in after.splitlines()} == {line.split()[0] for line in before.splitlines()}
+
+
+def test_nodes_may_be_named_like_words_of_ip_and_like_interfaces(sandbox: Sandbox) -> None:
+    names = ("a", "dev", "lan", "lo", "default", "a-node-of-some-data-centre.example.com")
+    nodes = tuple(NodeAddresses(name, (ip_address(f"10.0.1.{11 + number}"),)) for number, name in enumerate(names))
+    network = Network(sandbox.prefix, derive(replace(GUIDE, nodes=nodes)))
+    network.build()
+    for name in names:
+        network.namespace(name).run("ping", "-c", "1", "-W", "2", "10.0.3.254")
 
 
 def test_deleting_a_network_ends_what_runs_in_it_and_leaves_no_namespace(sandbox: Sandbox) -> None:

@@ -1,5 +1,6 @@
 """What network the lab makes of a set of addresses."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
 
 import pytest
@@ -212,3 +213,19 @@ def test_s79_passwords_do_not_print() -> None:
 
     assert "hunter2" not in repr(demand)
     assert "hunter2" not in repr(derive(demand))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "problem"),
+    [
+        ({"control": "10.0.1.11"}, "Node control has the name of a part of the lab"),
+        ({"rack-2": "10.0.1.11"}, "Node rack-2 has the name of a part of the lab"),
+        ({"router-1": "10.0.1.11"}, "Node router-1 has the name of a part of the lab"),
+        ({"one": "10.0.1.11", "two": "10.0.1.11"}, r"Node two and Node one have the same address 10\.0\.1\.11"),
+        ({"one": "10.0.3.254"}, r"Node one and router-2 have the same address 10\.0\.3\.254"),
+    ],
+)
+def test_nodes_that_cannot_be_beside_the_rest_are_named(nodes: dict[str, str], problem: str) -> None:
+    given = tuple(NodeAddresses(name, (ip_address(address),)) for name, address in nodes.items())
+    with pytest.raises(LabError, match=problem):
+        derive(replace(GUIDE, nodes=given))
