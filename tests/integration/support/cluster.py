@@ -9,7 +9,7 @@ from flatbgp.lab import views
 from flatbgp.lab.commands import run
 from flatbgp.lab.lifecycle import Lab
 from flatbgp.lab.manifests import read_manifests
-from flatbgp.lab.network import NODE_INTERFACE
+from flatbgp.lab.network import NODE_INTERFACE, port_name
 from flatbgp.lab.processes import Process
 from flatbgp.lab.stores import documents
 from flatbgp.lab.waiting import wait_until
@@ -89,7 +89,7 @@ class Cluster(Lab):
     def cut(self, node: str, *, off: bool) -> None:
         """Pull (or plug in again) a machine's cable at the switch: the machine runs on."""
         rack = next(each.rack for each in self.topology.nodes if each.name == node)
-        self.network.namespace(rack).set_link(node, up=not off)
+        self.network.namespace(rack).set_link(port_name(node), up=not off)
 
     # --- objects
 

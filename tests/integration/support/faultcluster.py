@@ -240,11 +240,11 @@ class FaultCluster(BreakableStore):
         if f" {_ELSEWHERE}:" not in switch.run("ip", "-o", "link", "show"):
             switch.ip(f"link add {_ELSEWHERE} type bridge forward_delay 0 stp_state 0 mcast_snooping 0")
             switch.ip(f"link set {_ELSEWHERE} up")
-        switch.ip(*(f"link set {name} master {_ELSEWHERE}" for name in names))
+        switch.ip(*(f"link set {port_name(name)} master {_ELSEWHERE}" for name in names))
 
     def rejoin(self, *names: str) -> None:
         """Undo :meth:`cut_off`."""
-        self.rack_of(names[0]).ip(*(f"link set {name} master lan" for name in names))
+        self.rack_of(names[0]).ip(*(f"link set {port_name(name)} master lan" for name in names))
 
     @contextmanager
     def losing(self, rack: str, percent: int) -> Iterator[None]:
