@@ -31,6 +31,10 @@ lab: setup ## Bring the guide's network up and leave it running to look around i
 lab-down: setup ## End the lab that `make lab` left running
 	@$(FLATBGP) lab down
 
+.PHONY: containers
+containers: ## The same lab in containers; says what this machine lacks for it, then docker compose up --wait
+	@tools/containers
+
 .PHONY: test
 test: setup-dev ## Checks and all tests that this machine can run; CI=true allows no skips
 	@$(PYTHON) tools/test.py
