@@ -1,9 +1,7 @@
 """The guide's troubleshooting section, command by command, with the real kubectl on a real API server."""
 
 import asyncio
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -24,11 +22,9 @@ from flatbgp.resources.networkgatewaygroup import (
 )
 from flatbgp.resources.reasons import Reason
 from flatbgp.store.url import open_store
-from support import binaries
 from support.definitions import collection, install
+from support.kubectl import Kubectl, table
 from support.kubernetes import ApiServer
-
-Command = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -88,51 +84,23 @@ def put(server: ApiServer, document: Document) -> None:
 
 
 @pytest.fixture(scope="module")
-def kubectl(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """Run kubectl as a person does, with flatbgp linked as its plugin."""
-    program = binaries.kubectl()
-    home = tmp_path_factory.mktemp("home")
-    plugin = home / "kubectl-flatbgp"
-    plugin.write_text(f"#!{sys.executable}\nimport sys\nfrom flatbgp.cli.main import main\nsys.exit(main())\n")
-    plugin.chmod(0o755)
-    environment = {
-        "HOME": str(home),
-        "PATH": f"{home}:{Path(program).parent}:/usr/bin:/bin",
-        "KUBECONFIG": str(server.kubeconfig()),
-    }
-
-    def run(*arguments: str) -> str:
-        done = subprocess.run(
-            [program, *arguments], capture_output=True, text=True, env=environment, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
+def kubectl(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
+    return Kubectl(server, tmp_path_factory.mktemp("home"))
 
 
-def table(text: str) -> list[list[str]]:
-    """Return the cells of a table; columns are two blanks apart at least, and a cell may have single ones in it."""
-    head, *body = text.rstrip("\n").split("\n")
-    starts = [index for index in range(len(head)) if head[index] != " " and head[max(0, index - 3) : index].isspace()]
-    starts.insert(0, 0)
-    ends = [*starts[1:], None]
-    return [[line[start:end].strip() for start, end in zip(starts, ends, strict=True)] for line in (head, *body)]
-
-
-def test_step_1_the_mode_on_the_admin_cluster(kubectl: Command) -> None:
+def test_step_1_the_mode_on_the_admin_cluster(kubectl: Kubectl) -> None:
     head, row = table(kubectl("get", "flatipmodes", "-A"))
     assert head == ["NAMESPACE", "NAME", "AGE"]
     assert row[:2] == ["cluster-bm", "default"]
 
 
-def test_step_2_the_mode_on_the_user_cluster(kubectl: Command) -> None:
+def test_step_2_the_mode_on_the_user_cluster(kubectl: Kubectl) -> None:
     head, row = table(kubectl("get", "flatipmodes.networking.gke.io"))
     assert head == ["NAME", "AGE"]
     assert row[0] == "default"
 
 
-def test_step_3_the_sessions(kubectl: Command) -> None:
+def test_step_3_the_sessions(kubectl: Kubectl) -> None:
     assert table(kubectl("get", "bgpsessions", "-A")) == [
         ["NAMESPACE", "NAME", "LOCAL ASN", "PEER ASN", "LOCAL IP", "PEER IP", "STATE", "LAST REPORT"],
         ["kube-system", "10.0.1.254-node-01", "65500", "65000", "10.0.1.100", "10.0.1.254", "Established", "2d17h"],
@@ -142,7 +110,7 @@ def test_step_3_the_sessions(kubectl: Command) -> None:
     ]
 
 
-def test_step_4_the_routes(kubectl: Command) -> None:
+def test_step_4_the_routes(kubectl: Kubectl) -> None:
     assert table(kubectl("get", "bgpadvertisedroutes", "-A")) == [
         ["NAMESPACE", "NAME", "PREFIX", "METRIC"],
         ["kube-system", "route-via-222-22-208-240", "222.2.0.0/24", ""],
@@ -150,14 +118,14 @@ def test_step_4_the_routes(kubectl: Command) -> None:
     ]
 
 
-def test_the_short_name_of_a_clustercidrconfig(kubectl: Command) -> None:
+def test_the_short_name_of_a_clustercidrconfig(kubectl: Kubectl) -> None:
     head, row = table(kubectl("get", "ccc"))
     assert (head, row[0]) == (["NAME", "AGE"], "cluster-wide-1")
 
 
 @pytest.mark.parametrize("kind", [kind.full_name for kind in DEFINED])
 @pytest.mark.parametrize("form", [[], ["-o", "wide"]], ids=["plain", "wide"])
-def test_kubectl_prints_what_flatbgp_prints(kubectl: Command, kind: str, form: list[str]) -> None:
+def test_kubectl_prints_what_flatbgp_prints(kubectl: Kubectl, kind: str, form: list[str]) -> None:
     ours, theirs = (table(kubectl(*words, "get", kind, "-A", *form)) for words in (["flatbgp"], []))
     # Ages may differ by the time between the two.
     ages = {index for index, header in enumerate(ours[0]) if header == "AGE"}
@@ -166,7 +134,7 @@ def test_kubectl_prints_what_flatbgp_prints(kubectl: Command, kind: str, form: l
 
 @pytest.mark.parametrize("kind", DEFINED, ids=lambda kind: kind.full_name)
 def test_flatbgp_prints_the_same_of_the_embedded_store(
-    kubectl: Command, server: ApiServer, tmp_path: Path, kind: Kind[Any, Any]
+    kubectl: Kubectl, server: ApiServer, tmp_path: Path, kind: Kind[Any, Any]
 ) -> None:
     url = f"sqlite:{tmp_path / 'store.db'}"
     asyncio.run(_copied(url, kind, server.request("GET", collection(kind))["items"]))
@@ -198,7 +166,7 @@ def _without(row: list[str], columns: set[int]) -> list[str]:
     return ["" if index in columns else cell for index, cell in enumerate(row)]
 
 
-def test_explain_reads_like_documentation(kubectl: Command) -> None:
+def test_explain_reads_like_documentation(kubectl: Kubectl) -> None:
     text = " ".join(kubectl("explain", "bgppeer.spec").split())
     assert "DESCRIPTION: A router: its address and AS number" in text
     assert "peerIP <string> -required- The router's address, IPv4 or IPv6." in text
@@ -209,7 +177,7 @@ def test_explain_reads_like_documentation(kubectl: Command) -> None:
 
 
 @pytest.mark.parametrize("kind", [f"{kind.plural}.{kind.version}.{kind.group}" for kind in DEFINED])
-def test_every_kind_is_explained(kubectl: Command, kind: str) -> None:
+def test_every_kind_is_explained(kubectl: Kubectl, kind: str) -> None:
     name, _, api_version = kind.partition(".")
     version, _, group = api_version.partition(".")
     text = kubectl("explain", f"{name}.spec", f"--api-version={group}/{version}")
@@ -217,7 +185,7 @@ def test_every_kind_is_explained(kubectl: Command, kind: str) -> None:
     assert "<empty>" not in text
 
 
-def test_the_guides_manifests_are_applied_by_kubectl(kubectl: Command, server: ApiServer) -> None:
+def test_the_guides_manifests_are_applied_by_kubectl(kubectl: Kubectl, server: ApiServer) -> None:
     server.clear(DEFINED)
     example = Path(__file__).parents[3] / "examples" / "dual-stack-flat.yaml"
     kubectl("apply", "-f", str(example))
@@ -225,5 +193,5 @@ def test_the_guides_manifests_are_applied_by_kubectl(kubectl: Command, server: A
     assert "bgppeer2" in kubectl("flatbgp", "get", "bgppeers", "-A")
 
 
-def test_the_plugin_is_called_as_kubectl_calls_it(kubectl: Command) -> None:
+def test_the_plugin_is_called_as_kubectl_calls_it(kubectl: Kubectl) -> None:
     assert kubectl("flatbgp", "get", "--help").startswith("Usage: kubectl flatbgp get ")
