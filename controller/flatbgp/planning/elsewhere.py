@@ -9,11 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 from flatbgp.planning.future import AnyResource, Objects
-from flatbgp.planning.marks import FLAT_IPV4, MIRRORED_FROM, SERVICES, SOURCE_CREATED
+from flatbgp.planning.marks import FLAT_IPV4, MIRRORED_FROM, SERVICES, SOURCE_CREATED, USER_NAMESPACE
 from flatbgp.planning.mirror import SOURCES, TARGETS, notes_of
 from flatbgp.resources.cluster import CLUSTER
 from flatbgp.resources.codec import decode
+from flatbgp.resources.flatipmode import FLAT_IP_MODE
 from flatbgp.resources.kind import Kind
+from flatbgp.resources.lease import LEASE
+from flatbgp.resources.node import NODE
+from flatbgp.resources.secret import SECRET
 
 
 def with_sources(before: Iterable[AnyResource], after: Iterable[AnyResource]) -> tuple[Objects, Objects]:
@@ -26,6 +30,18 @@ def with_sources(before: Iterable[AnyResource], after: Iterable[AnyResource]) ->
     sources = Objects(source for namespace in _namespaces(store) for source in _sources(store, planned, namespace))
     laid_over = [_with_age_of(sources, each) for each in after]
     return Objects([*sources.everything(), *before]), Objects([*sources.everything(), *laid_over])
+
+
+def admin_only(store: Objects) -> list[str]:
+    """Return the cluster namespaces of a store that shows nothing of their user cluster.
+
+    It is an admin cluster's own, or one that nothing runs on yet: the objects do not tell which.
+    """
+    if store.of(NODE) or store.of(LEASE) or store.of(FLAT_IP_MODE):
+        return []
+    return sorted(
+        {key.namespace for kind in SOURCES if kind is not SECRET for key in store.of(kind)} - {USER_NAMESPACE}
+    )
 
 
 def _namespaces(store: Objects) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from flatbgp.planning.costs import SETTING_COSTS, Cost, dearest
 from flatbgp.planning.drain import hand_over, is_draining
-from flatbgp.planning.elsewhere import with_sources
+from flatbgp.planning.elsewhere import admin_only, with_sources
 from flatbgp.planning.future import Future, Objects, future_of
 from flatbgp.planning.neighbors import NeighborSettings, neighbor_for
 from flatbgp.planning.sessions import PlannedSession, SessionId
@@ -66,7 +66,7 @@ def explain(
         *_routes(was, future),
         *_sessions(was, past, future),
     ]
-    return Explanation(tuple(steps), tuple(_notes(future)))
+    return Explanation(tuple(steps), (*_unseen(will), *_notes(future)))
 
 
 def _objects(was: Objects, will: Objects) -> Iterator[Step]:
@@ -224,6 +224,15 @@ def _settings(session: PlannedSession, future: Future) -> Mapping[str, Any]:
         "prefix_limit": given.prefix_limit,
         "export": (given.communities, given.large_communities, given.med, given.local_pref),
     }
+
+
+def _unseen(will: Objects) -> Iterator[str]:
+    """Yield what nobody can tell from this store: how a user cluster that is another one stands."""
+    for namespace in admin_only(will):
+        yield (
+            f"This store has no Node and nothing else of the user cluster of {namespace}. If that is another store, "
+            "its sessions and routes are not seen here and may be there already: ask for the plan with that store."
+        )
 
 
 _FINE: Final = (Reason.READY, Reason.NOT_SELECTED)

@@ -275,6 +275,13 @@ def user_cluster() -> list[Resource]:
     return settled([*copies, *NODES, *LEASES])
 
 
+def test_s41_a_plan_of_the_admin_clusters_own_store_says_that_it_does_not_see_the_user_cluster() -> None:
+    admin = [of_admin(each) for each in ADMIN]
+    (first, *_) = say(admin).notes
+    assert first.startswith("This store has no Node and nothing else of the user cluster of cluster-bm.")
+    assert "This store" not in " ".join(say([*admin, *NODES]).notes)
+
+
 @pytest.mark.parametrize("parts", [(0, 1, 2, 3, 4), (0,), (1,), (2,), (3,), (4,)])
 def test_s41_manifests_that_the_admin_cluster_has_already_change_nothing(parts: tuple[int, ...]) -> None:
     store = user_cluster()
