@@ -37,7 +37,8 @@ def admin_only(store: Objects) -> list[str]:
 
     It is an admin cluster's own, or one that nothing runs on yet: the objects do not tell which.
     """
-    if store.of(NODE) or store.of(LEASE) or store.of(FLAT_IP_MODE):
+    of_user_cluster: tuple[Kind[Any, Any], ...] = (NODE, LEASE, FLAT_IP_MODE)
+    if any(store.of(kind) for kind in of_user_cluster):
         return []
     return sorted(
         {key.namespace for kind in SOURCES if kind is not SECRET for key in store.of(kind)} - {USER_NAMESPACE}
