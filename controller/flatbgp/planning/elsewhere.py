@@ -23,11 +23,14 @@ from flatbgp.resources.secret import SECRET
 def with_sources(before: Iterable[AnyResource], after: Iterable[AnyResource]) -> tuple[Objects, Objects]:
     """Return the objects of the store ``before`` and ``after`` manifests were applied, with those of the admin cluster.
 
-    Nothing is added in a cluster namespace of which the store has sources: then it is the admin cluster's as well.
+    Nothing is added in a cluster namespace of which the store has sources: then it is the admin cluster's as well. Nor
+    where the manifests have none: what they say of a copy is planned as it is, though the admin cluster will win.
     """
     before, after = tuple(before), tuple(after)
     store, planned = Objects(before), Objects(after)
-    sources = Objects(source for namespace in _namespaces(store) for source in _sources(store, planned, namespace))
+    sources = Objects(
+        source for namespace in _namespaces(store, planned) for source in _sources(store, planned, namespace)
+    )
     laid_over = [_with_age_of(sources, each) for each in after]
     return Objects([*sources.everything(), *before]), Objects([*sources.everything(), *laid_over])
 
@@ -45,11 +48,12 @@ def admin_only(store: Objects) -> list[str]:
     )
 
 
-def _namespaces(store: Objects) -> list[str]:
-    """Return the cluster namespaces that copies come from and that are not in this store."""
+def _namespaces(store: Objects, planned: Objects) -> list[str]:
+    """Return the cluster namespaces that copies come from, that are not in this store, and that manifests are for."""
     copies = (copy for _, kind in TARGETS for copy in store.of(kind).values())
     marked = {copy.meta.labels[MIRRORED_FROM] for copy in copies if MIRRORED_FROM in copy.meta.labels}
-    return sorted(marked - {key.namespace for kind in SOURCES for key in store.of(kind)})
+    here, given = ({key.namespace for kind in SOURCES for key in each.of(kind)} for each in (store, planned))
+    return sorted((marked & given) - here)
 
 
 def _sources(store: Objects, planned: Objects, namespace: str) -> Iterator[AnyResource]:

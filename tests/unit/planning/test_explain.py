@@ -11,6 +11,7 @@ from flatbgp.planning.future import future_of
 from flatbgp.planning.mirror import SOURCES, Create, Places, plan_mirror
 from flatbgp.resources import kinds
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
+from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.bgpsession import BGP_SESSION
 from flatbgp.resources.cluster import CLUSTER
 from flatbgp.resources.clustercidrconfig import ADMIN_CLUSTER_CIDR_CONFIG, CLUSTER_CIDR_CONFIG
@@ -308,6 +309,14 @@ def test_s41_a_single_manifest_of_the_cluster_namespace_changes_only_what_it_is_
     steps = [step.sentence for step in say(store, [*store, of_admin(ADMIN[part], **spec)]).steps]
     assert [sentence[: len(words)] for words, sentence in zip(expected, steps, strict=False)] == expected
     assert not any("Create" in sentence or "Delete" in sentence for sentence in steps)
+
+
+def test_s17_a_changed_copy_is_planned_as_it_is_where_the_admin_cluster_is_another_store() -> None:
+    store = user_cluster()
+    (copy,) = [each for each in store if each.kind is BGP_PEER and each.meta.namespace == "kube-system"]
+    changed = decode(BGP_PEER, {**copy.document, "spec": {**copy.document["spec"], "timers": {"holdTimeSeconds": 12}}})
+    found = say(store, [each if each is not copy else changed for each in store])
+    assert Cost.SESSION_RESET in {step.cost for step in found.steps}
 
 
 def test_the_same_objects_in_another_order_are_explained_the_same() -> None:
