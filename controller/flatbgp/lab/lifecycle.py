@@ -114,7 +114,7 @@ class Lab:
         state = load(directory)
         if state is None or not state.ready:
             raise LabError("no lab is up: 'flatbgp lab up' starts one")
-        files = [directory / name for name in _MANIFESTS]
+        files = [file for name in _MANIFESTS if (file := directory / name).exists()]
         resources = [each for file in files for each in read_manifests(file.read_bytes(), str(file))]
         birds = any(record.name.endswith(" bird") for record in state.processes)
         software = Software.BIRD if birds else Software.FRR
@@ -132,25 +132,33 @@ class Lab:
             self.start_gobgpd(node.name)
 
     def write_manifests(self) -> tuple[Path, Path]:
-        """Write what goes to the admin store and what to the user store, each to a file."""
-        admin, nodes = (self.directory / name for name in _MANIFESTS)
-        admin.touch(mode=0o600)  # it may hold Secrets
-        admin.write_text(to_text(each.document for each in self._division.admin))
-        given = [each.document for each in self._division.nodes]
-        nodes.write_text(to_text(given or [node_document(node) for node in self.topology.nodes]))
-        return admin, nodes
+        """Write what goes to the admin store (if anything does) and what to the user store, each to a file."""
+        admin, user = (self.directory / name for name in _MANIFESTS)
+        own = [each.document for each in self._division.user]
+        if not any(each.kind is NODE for each in self._division.user):
+            own += [node_document(node) for node in self.topology.nodes]
+        for path, objects in ((admin, [each.document for each in self._division.admin]), (user, own)):
+            if objects:
+                path.touch(mode=0o600)  # it may hold Secrets
+                path.write_text(to_text(objects))
+        return admin, user
 
     def apply_manifests(self) -> None:
         """Apply them."""
-        admin, nodes = self.write_manifests()
-        flatbgp("apply", "-f", str(admin), "--store", self.stores.admin)
-        flatbgp("apply", "-f", str(nodes), "--store", self.stores.user)
+        admin, user = self.write_manifests()
+        if self._division.admin:
+            flatbgp("apply", "-f", str(admin), "--store", self.stores.admin)
+        flatbgp("apply", "-f", str(user), "--store", self.stores.user)
 
     def start_roles(self) -> None:
-        """Start admin and controller, in a namespace without any interface, and the speaker of each node."""
+        """Start admin and controller, in a namespace without any interface, and the speaker of each node.
+
+        Where all is declared on the user cluster itself there is nothing to mirror, and no admin role.
+        """
         create(self.network.prefix + CONTROL)
         (self.directory / CONTROL).mkdir()
-        self.start_admin()
+        if self._division.admin:
+            self.start_admin()
         self.start_controller()
         for node in self.topology.nodes:
             self.start_speaker(node.name)
@@ -219,7 +227,9 @@ class Lab:
 
     def admin_options(self) -> tuple[str, ...]:
         """Return the options of ``flatbgp admin``."""
-        return ("--admin-store", self.stores.admin, *self._common_options(CONTROL))
+        namespace = self._division.cluster_namespace
+        where = ("--cluster-namespace", namespace) if namespace is not None else ()
+        return ("--admin-store", self.stores.admin, *where, *self._common_options(CONTROL))
 
     def controller_options(self) -> tuple[str, ...]:
         """Return the options of ``flatbgp controller``."""

@@ -7,7 +7,9 @@ from typing import Any
 
 from flatbgp.lab.commands import LabError
 from flatbgp.lab.topology import Demand, Node, NodeAddresses, Peering
+from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.resources.bgppeer import BGPPeerSpec
+from flatbgp.resources.cluster import CLUSTER
 from flatbgp.resources.codec import decode
 from flatbgp.resources.crosscheck import crosscheck
 from flatbgp.resources.faults import errors
@@ -34,18 +36,29 @@ def read_manifests(content: bytes, source: str) -> tuple[AnyResource, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """The objects of a file by the store that they belong into: Nodes are the user cluster's own."""
+    """The objects of a file by the store that they belong into."""
 
     admin: tuple[AnyResource, ...]
-    nodes: tuple[AnyResource, ...]
+    user: tuple[AnyResource, ...]
+
+    @property
+    def cluster_namespace(self) -> str | None:
+        """The namespace to mirror, where no Cluster tells it: that of all objects; ``None`` to leave it to the role."""
+        namespaces = {each.meta.namespace for each in self.admin}
+        told = any(each.kind is CLUSTER for each in self.admin)
+        return namespaces.pop() if len(namespaces) == 1 and not told else None
 
 
 def divide(resources: Iterable[AnyResource]) -> Division:
-    """Tell the Nodes, which belong to the user cluster, from what is declared on the admin cluster."""
+    """Tell what is the user cluster's own (Nodes, other objects without namespace, kube-system) from all else.
+
+    The rest is declared on the admin cluster, and the admin role brings it over.
+    """
     everything = tuple(resources)
+    own = ("", USER_NAMESPACE)
     return Division(
-        admin=tuple(each for each in everything if each.kind is not NODE),
-        nodes=tuple(each for each in everything if each.kind is NODE),
+        admin=tuple(each for each in everything if each.meta.namespace not in own),
+        user=tuple(each for each in everything if each.meta.namespace in own),
     )
 
 
@@ -87,7 +100,7 @@ def demand_of(resources: Iterable[AnyResource], *, mesh: bool = True) -> Demand:
     return Demand(
         floating_ips=tuple(dict.fromkeys(floating_ips)),
         peerings=tuple(peerings),
-        nodes=tuple(NodeAddresses(each.meta.name, node_addresses(each)) for each in divide(everything).nodes),
+        nodes=tuple(NodeAddresses(each.meta.name, node_addresses(each)) for each in everything if each.kind is NODE),
         mesh=mesh,
     )
 

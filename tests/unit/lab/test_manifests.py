@@ -15,8 +15,10 @@ from flatbgp.resources.codec import decode
 from flatbgp.resources.node import NODE
 
 
-def resource(kind: str, name: str, api_version: str = "networking.gke.io/v1", **fields: Any) -> AnyResource:
-    metadata = {"name": name, "namespace": "cluster-bm"}
+def resource(
+    kind: str, name: str, api_version: str = "networking.gke.io/v1", *, namespace: str = "cluster-bm", **fields: Any
+) -> AnyResource:
+    metadata = {"name": name, "namespace": namespace}
     found = kinds.of(api_version, kind)
     assert found is not None
     return decode(found, {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields})
@@ -32,7 +34,7 @@ GROUP = resource("NetworkGatewayGroup", "default", spec={"floatingIPs": ["10.0.1
 
 def node(*addresses: tuple[str, str]) -> AnyResource:
     reported = [{"type": kind, "address": address} for kind, address in addresses]
-    return resource("Node", "node-01", "v1", status={"addresses": reported})
+    return resource("Node", "node-01", "v1", namespace="", status={"addresses": reported})
 
 
 def test_floating_ips_and_peers_are_found() -> None:
@@ -84,8 +86,27 @@ def test_nodes_go_to_the_user_cluster_and_all_else_to_the_admin_cluster() -> Non
 
     division = divide([GROUP, given, peer()])
 
-    assert division.nodes == (given,)
+    assert division.user == (given,)
     assert [each.kind.name for each in division.admin] == ["NetworkGatewayGroup", "BGPPeer"]
+
+
+def test_what_is_declared_on_the_user_cluster_itself_goes_there() -> None:
+    spec = {"floatingIPs": ["10.0.1.100"]}
+    group = resource("NetworkGatewayGroup", "default", namespace="kube-system", spec=spec)
+    mode = resource("FlatIPMode", "default", "networking.gke.io/v1alpha1", namespace="", spec={})
+
+    division = divide([group, mode])
+
+    assert (division.admin, division.user) == ((), (group, mode))
+
+
+def test_without_a_cluster_the_namespace_of_all_objects_is_mirrored() -> None:
+    cluster = resource("Cluster", "bm", "baremetal.cluster.gke.io/v1", spec={})
+    elsewhere = resource("NetworkGatewayGroup", "default", namespace="other", spec={})
+
+    assert divide([GROUP, peer()]).cluster_namespace == GROUP.meta.namespace
+    assert divide([GROUP, elsewhere]).cluster_namespace is None
+    assert divide([GROUP, cluster]).cluster_namespace is None
 
 
 def test_a_machine_s_node_object_is_read_back_as_the_same_machine() -> None:
