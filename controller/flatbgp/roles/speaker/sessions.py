@@ -1,7 +1,7 @@
-"""What this node's daemon should have, and what is said of its sessions: from the caches and the held addresses."""
+"""What this node's daemon should have: from the sessions that are planned, the routes, and the held addresses."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -9,32 +9,17 @@ from ipaddress import IPv4Address
 
 from flatbgp.engine.errors import EngineError
 from flatbgp.engine.limits import check_path
-from flatbgp.engine.model import (
-    ExportAttributes,
-    GracefulRestart,
-    Neighbor,
-    NeighborState,
-    Path,
-    SessionState,
-)
-from flatbgp.host.model import NextHop
-from flatbgp.host.model import Route as Way
+from flatbgp.engine.model import ExportAttributes, GracefulRestart, Neighbor, Path
 from flatbgp.planning.neighbors import NeighborSettings, neighbor_for
 from flatbgp.planning.sessions import PlannedSession
-from flatbgp.planning.sessionstate import Names, Observation, Wire, assess
 from flatbgp.resources.bgpadvertisedroute import BGPAdvertisedRouteSpec, BGPAdvertisedRouteStatus
-from flatbgp.resources.bgpsession import BGPSessionStatus
-from flatbgp.resources.ip import Family, IPAddress, IPNetwork
+from flatbgp.resources.ip import IPAddress, IPNetwork
 from flatbgp.resources.meta import Key
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SecretSpec
-from flatbgp.roles.speaker.reports import Report
-from flatbgp.roles.speaker.wire import Pair
 
 IN_A_THREAD = 500
 """From so many routes on, to take them may last milliseconds."""
-
-_UNKNOWN = Way("", None, NextHop.UNKNOWN)
 
 Route = Resource[BGPAdvertisedRouteSpec, BGPAdvertisedRouteStatus]
 
@@ -147,53 +132,3 @@ def _neighbor(settings: NeighborSettings) -> Neighbor:
             local_pref=settings.local_pref,
         ),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What the shell knows of all sessions at one moment; ``ways`` are the routes to the peers of held addresses."""
-
-    states: Mapping[IPAddress, NeighborState]
-    engine_error: str
-    wire: Callable[[IPAddress, IPAddress], Wire]
-    ways: Mapping[Pair, Way | None]
-    wanted_families: frozenset[Family]
-
-
-def report(
-    session: PlannedSession, before: BGPSessionStatus | None, sight: Sight, now: float, wall: datetime
-) -> Report:
-    """Return what is to be said of a session; ``before`` is what was said last, also by an earlier process."""
-    spec = session.spec
-    state = sight.states.get(session.peer_ip)
-    if state is not None and state.local_address not in (None, session.local_ip):
-        state = None  # the session with that router from another address, which is on its way out
-    up = state is not None and state.state is SessionState.ESTABLISHED and not sight.engine_error
-    way = sight.ways.get((session.local_ip, session.peer_ip), _UNKNOWN)
-    seen = Observation(
-        established=up if state is not None else None,
-        wire=sight.wire(session.local_ip, session.peer_ip),
-        waits=session.waits,
-        waits_message=session.message,
-        engine_error=sight.engine_error,
-        has_password=spec.password_secret_ref is not None,
-        has_route=way is not None,
-        next_hop_answers=way is None or way.next_hop is not NextHop.UNRESOLVED,
-        single_hop=not spec.ebgp_multihop and not spec.internal,
-        prefix_limit_exceeded=state is not None and state.prefix_limit_exceeded,
-        families={
-            family: (counts.advertised, counts.received)
-            for family, counts in (state.families if state is not None else {}).items()
-            if counts.negotiated
-        },
-        wanted_families=sight.wanted_families,
-    )
-    names = Names(
-        peer=session.peer,
-        peer_ip=str(session.peer_ip),
-        local_ip=str(session.local_ip),
-        node=session.node,
-        local_asn=spec.local_asn,
-        peer_asn=spec.peer_asn,
-    )
-    return Report(session, assess(before, seen, names, now, wall))

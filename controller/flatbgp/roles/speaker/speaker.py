@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -11,16 +11,14 @@ from flatbgp.engine.model import FIRST_DIAL, Desired, SessionState
 from flatbgp.engine.protocol import Engine
 from flatbgp.host.identity import machine_id
 from flatbgp.host.interface import Host
-from flatbgp.host.model import Connection, HostError, Route, SessionMessage
+from flatbgp.host.model import Connection, HostError, SessionMessage
 from flatbgp.host.sysctls import nonlocal_bind
 from flatbgp.planning.gateway import AddressReason, Gateway, Timings, events
 from flatbgp.planning.holdings import Sightings, after_gap, holdings, next_vacancy, observe, with_own
-from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.planning.nodefacts import Node
 from flatbgp.planning.sessions import PlannedSession, SessionId, SessionPlan, plan_sessions
-from flatbgp.resources.bgpsession import BGPSessionStatus, SessionStatusState
+from flatbgp.resources.bgpsession import SessionStatusState
 from flatbgp.resources.ip import Family, IPAddress
-from flatbgp.resources.meta import Key
 from flatbgp.roles.options import SpeakerOptions
 from flatbgp.roles.recorder import Recorder
 from flatbgp.roles.runtime import Runtime, Trouble, Wakeup, reconcile
@@ -30,10 +28,11 @@ from flatbgp.roles.speaker.caches import Caches
 from flatbgp.roles.speaker.daemon import Daemon, Wanted
 from flatbgp.roles.speaker.gateway import GatewayLoop, interfaces_seen
 from flatbgp.roles.speaker.memory import Memory
+from flatbgp.roles.speaker.observer import SessionObserver
 from flatbgp.roles.speaker.ownnode import OwnNode
-from flatbgp.roles.speaker.reports import Report, Reporter
-from flatbgp.roles.speaker.sessions import RouteTable, Sight, neighbors, report, router_id
-from flatbgp.roles.speaker.wire import Pair, WireRecord, collision
+from flatbgp.roles.speaker.reports import Reporter
+from flatbgp.roles.speaker.sessions import RouteTable, neighbors, router_id
+from flatbgp.roles.speaker.wire import WireRecord, collision
 from flatbgp.store.cache import CacheSet
 from flatbgp.store.protocol import Store
 from flatbgp.store.url import is_supervised
@@ -46,7 +45,6 @@ FAREWELL_SECONDS = 0.5
 
 _OUTAGES = {AddressReason.STORE_UNREACHABLE, AddressReason.STORE_REPLACED}
 _REMEMBER_SECONDS = 2.0
-_BUSY_SECONDS = 1.0
 
 
 def _wall() -> datetime:
@@ -68,8 +66,8 @@ class Speaker:
     daemon: Daemon = field(init=False)
     caches: Caches = field(init=False)
     recorder: Recorder = field(init=False)
-    reporter: Reporter = field(init=False)
     own_node: OwnNode = field(init=False)
+    observer: SessionObserver = field(init=False)
     _wire: WireRecord = field(default_factory=WireRecord)
     _table: RouteTable = field(default_factory=RouteTable)
     _routes_stale: bool = True
@@ -77,9 +75,6 @@ class Speaker:
     _began: float = 0.0
     _was_blind: bool = False
     _plan: SessionPlan = field(default_factory=SessionPlan)
-    _statuses: dict[tuple[str, str], BGPSessionStatus] = field(default_factory=dict)
-    _up: frozenset[SessionId] = frozenset()
-    _ways: dict[Pair, Route | None] = field(default_factory=dict)
     _planning: Wakeup = field(default_factory=Wakeup)
     _reporting: Wakeup = field(default_factory=Wakeup)
     _remembering: Wakeup = field(default_factory=Wakeup)
@@ -127,7 +122,16 @@ class Speaker:
             trouble,
             enabled=is_supervised(options.store),
         )
-        self.reporter = Reporter(self.store, _wall, options.report_interval, self.recorder.record)
+        self.observer = SessionObserver(
+            self.host,
+            self.daemon,
+            self._wire,
+            Reporter(self.store, _wall, options.report_interval, self.recorder.record),
+            _wall,
+            planned=lambda: self._plan.of_node(options.node),
+            held=lambda: self.gateway.machine.held,
+            came_or_went=self._planning.set,
+        )
         self.runtime.samples.append(self._samples)
         self._began = self.host.now()
 
@@ -179,7 +183,9 @@ class Speaker:
             tasks.create_task(self.own_node.run(), name="own Node")
             tasks.create_task(self.daemon.run(), name="gobgpd")
             tasks.create_task(reconcile(self._planning, self._step, trouble), name="plan")
-            tasks.create_task(reconcile(self._reporting, self._report, trouble), name="reports")
+            tasks.create_task(
+                reconcile(self._reporting, lambda: self.observer.report(self.caches), trouble), name="reports"
+            )
             tasks.create_task(self._remember(), name="memory")
             tasks.create_task(self.recorder.run(), name="events")
 
@@ -315,65 +321,6 @@ class Speaker:
         except HostError as error:
             self.runtime.log.warning(str(error))
 
-    # --- reports
-
-    async def _report(self) -> float | None:
-        """Write what is to be said of this node's sessions; return when the next report is due."""
-        now = self.host.now()
-        if not self.caches.complete:
-            return None
-        if self.reporter.due(now) == 0:
-            await self.daemon.look()  # counters are not worth an event; they are as old as the report at most
-        mine = self._plan.of_node(self.options.node)
-        await self._look_for_routes(mine)
-        reports = list(self._reports(mine, now))
-        self._take_note(reports)
-        await self.reporter.write(reports, self.caches.sessions(), now)
-        waits = [seconds for seconds in (self.reporter.due(self.host.now()),) if seconds is not None]
-        if any(entry.status.state is SessionStatusState.NOT_ESTABLISHED for entry in reports):
-            waits.append(_BUSY_SECONDS)  # "no answer for N s" is a matter of time
-        return min(waits, default=None)
-
-    def _take_note(self, reports: Iterable[Report]) -> None:
-        """Remember what was said; plan again when a session came up or went, since one may replace another."""
-        self._statuses = {(entry.name, str(entry.session.local_ip)): entry.status for entry in reports}
-        up = {entry.session.id: entry for entry in reports if entry.status.state is SessionStatusState.ESTABLISHED}
-        for entry in up.values():
-            state = self.daemon.neighbors.get(entry.session.peer_ip)
-            if state is not None and state.uptime is not None:
-                since = self.daemon.looked_at - state.uptime
-                self._wire.established(entry.session.local_ip, entry.session.peer_ip, since)
-        if up.keys() != self._up:
-            self._up = frozenset(up)
-            self._planning.set()
-
-    async def _look_for_routes(self, mine: tuple[PlannedSession, ...]) -> None:
-        self._ways = {
-            (session.local_ip, session.peer_ip): await self.host.route(session.local_ip, session.peer_ip)
-            for session in mine
-            if session.local_ip in self.gateway.machine.held
-        }
-
-    def _reports(self, mine: tuple[PlannedSession, ...], now: float) -> Iterator[Report]:
-        stored, config = self.caches.sessions(), self.caches.configuration()
-        mode = config.mode.spec if config.mode is not None else None
-        families = {Family.IPV4: mode.enable_bgp_ipv4, Family.IPV6: mode.enable_bgp_ipv6} if mode is not None else {}
-        sight = Sight(
-            states=self.daemon.neighbors,
-            engine_error=self.daemon.error,
-            wire=self._wire.of,
-            ways=self._ways,
-            wanted_families=frozenset(family for family, enabled in families.items() if enabled),
-        )
-        wall = _wall()
-        for session in mine:
-            first = report(session, None, sight, now, wall)
-            before = self._statuses.get((first.name, str(session.local_ip)))
-            there = stored.get(Key(USER_NAMESPACE, first.name))
-            if before is None and there is not None:
-                before = there.status
-            yield report(session, before, sight, now, wall)
-
     # --- the rest
 
     async def _remember(self) -> None:
@@ -393,11 +340,7 @@ class Speaker:
 
     def _samples(self) -> Iterator[Sample]:
         node = ("node", self.options.node)
-        for (name, local), status in sorted(self._statuses.items()):
-            labels = (node, ("session", name), ("local_ip", local))
-            up = status.state is SessionStatusState.ESTABLISHED
-            yield Sample("flatbgp_session_up", "Whether the session is Established.", float(up), labels=labels)
-            yield Sample("flatbgp_session_flaps", "Times that the session was lost.", status.flaps, "counter", labels)
+        yield from self.observer.samples(self.options.node)
         for address, interface in sorted(self.gateway.machine.held.items(), key=str):
             labels = (node, ("address", str(address)), ("interface", interface))
             yield Sample("flatbgp_floating_ip_held", "Floating IPs on this node.", 1.0, labels=labels)

@@ -1,0 +1,94 @@
+"""A whole speaker over a store, a daemon and a LAN in memory: from an idle node to a session and back."""
+
+from collections.abc import AsyncIterator
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from roles_rig import COMMON, eventually, put, put_node, running, runtime
+
+from flatbgp.engine.fake import FakeEngine
+from flatbgp.host.fake import FakeHost, FakeLan, Station
+from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
+from flatbgp.resources.bgppeer import BGP_PEER
+from flatbgp.resources.bgpsession import BGP_SESSION, BGPSessionStatus, SessionStatusState
+from flatbgp.resources.flatipmode import FLAT_IP_MODE
+from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
+from flatbgp.roles.options import SpeakerOptions
+from flatbgp.roles.runtime import Runtime
+from flatbgp.roles.speaker.memory import Memory
+from flatbgp.roles.speaker.speaker import Speaker
+from flatbgp.store.protocol import Store
+from flatbgp.store.sqlite.store import SqliteStore
+
+ROUTER = ip_address("10.0.1.254")
+SESSION = "10.0.1.254-node-01"
+OWN = {
+    "node": "node-01",
+    "gobgp": "unix:///nowhere",
+    "interface": None,
+    "instance": "test",
+    "report_interval": 10.0,
+    "trace_rpc": None,
+    "trace_limit": 0,
+}
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Store]:
+    opened = SqliteStore(None)
+    labels = {"flatip-peer": "true"}
+    await put_node(opened, "node-01", "10.0.1.11")
+    await put(opened, NETWORK_GATEWAY_GROUP, "default", {"floatingIPs": ["10.0.1.100"]})
+    await put(opened, FLAT_IP_MODE, "default", {"enableBGPIPv4": True, "enableBGPIPv6": False, "peerSelector": labels})
+    peer = {"localASN": 65001, "peerASN": 65002, "peerIP": str(ROUTER)}
+    await put(opened, BGP_PEER, "router", peer, labels=labels)
+    route = {"prefix": "222.2.0.0/24", "nextHop": "10.0.1.11", "nodeName": "node-01"}
+    await put(opened, BGP_ADVERTISED_ROUTE, "route-via-10-0-1-11", route)
+    yield opened
+    await opened.close()
+
+
+async def _status(store: Store) -> BGPSessionStatus | None:
+    found = await store.get(BGP_SESSION, SESSION, "kube-system")
+    return found.status if found is not None else None
+
+
+def _samples(role: Runtime) -> dict[str, float]:
+    return {sample.name: sample.value for source in role.samples for sample in source()}
+
+
+async def test_what_is_seen_of_a_session_is_said_in_its_object_and_its_metrics(store: Store, tmp_path: Path) -> None:
+    lan, engine, role = FakeLan(), FakeEngine(), runtime()
+    lan.attach(Station("02:00:00:00:00:fe", {ROUTER}))
+    host = FakeHost(lan, "02:00:00:00:00:01", ["10.0.1.11/24"])
+    options = SpeakerOptions(**(COMMON | OWN))
+    speaker = Speaker(options, role, store, host, engine, Memory.of(tmp_path, options.store, options.node), "test")
+
+    async def is_up(wanted: bool) -> bool:
+        status = await _status(store)
+        return status is not None and (status.state is SessionStatusState.ESTABLISHED) is wanted
+
+    async def neighbour_there() -> bool:
+        return ROUTER in (await engine.observe()).neighbors
+
+    async with running(speaker.run()):
+        await eventually(neighbour_there, "the session is in the daemon")
+        await eventually(lambda: is_up(False), "the object of a session that is being opened")
+        assert _samples(role)["flatbgp_session_up"] == 0
+
+        engine.establish(ROUTER)
+        await eventually(lambda: is_up(True), "an Established session")
+        assert _samples(role)["flatbgp_session_up"] == 1
+        assert _samples(role)["flatbgp_routes"] == 1
+        assert [str(prefix) for prefix in engine.routes(ROUTER)] == ["222.2.0.0/24"]
+
+        engine.drop(ROUTER)
+        await eventually(lambda: is_up(False), "a session that went down")
+        status = await _status(store)
+        assert status is not None
+        assert status.flaps == 1
+        assert _samples(role)["flatbgp_session_flaps"] == 1
+
+        await speaker.stop()
+        assert not host.has(ip_address("10.0.1.100"))
