@@ -162,7 +162,8 @@ def _plan_peer(
     established: Mapping[SessionId, str],
     secrets: Mapping[str, SecretSpec],
 ) -> PeerPlan:
-    usable = [holding for holding in holdings if holding.address.version == spec.peer_ip.version]
+    # A floating IP that is the router's own address is a mistake that a cluster's admission cannot see.
+    usable = [h for h in holdings if h.address.version == spec.peer_ip.version and h.address != spec.peer_ip]
     usable.sort(key=lambda holding: holding.subnet is None or spec.peer_ip not in holding.subnet)
     up = {
         holding.address

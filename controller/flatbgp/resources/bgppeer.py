@@ -6,7 +6,7 @@ from typing import Annotated
 
 from flatbgp.resources.conditions import Condition
 from flatbgp.resources.faults import Fault, Severity
-from flatbgp.resources.forms import ASN, Community, Count, HostAddress, LargeCommunity, ObjectName, UInt32
+from flatbgp.resources.forms import ASN, UINT32_MAX, Community, Count, HostAddress, LargeCommunity, ObjectName, UInt32
 from flatbgp.resources.kind import Column, Kind
 from flatbgp.resources.schema import CelRule, Doc, KeyedBy, Length, Range, Rule, Unique
 from flatbgp.resources.takeover import WORST_SECONDS, restart_time_problem
@@ -89,7 +89,11 @@ class BGPPeerSpec:
         Length(0, 64),
     ] = ()
     med: Annotated[UInt32 | None, Doc("MULTI_EXIT_DISC of every announced route; shown as METRIC.")] = None
-    local_pref: Annotated[UInt32 | None, Doc("LOCAL_PREF of every announced route; sent to iBGP peers only.")] = None
+    local_pref: Annotated[
+        int | None,
+        Doc("LOCAL_PREF of every announced route; sent to iBGP peers only."),
+        Range(1, UINT32_MAX),  # GoBGP takes 0 for "not set" and sends its default of 100
+    ] = None
     prefix_limit: Annotated[
         int,
         Doc("Prefixes accepted from it in each family; beyond, the session ends, with a new try after 5 minutes."),

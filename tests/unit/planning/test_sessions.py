@@ -63,6 +63,11 @@ def test_s03_more_sessions_than_floating_ips_is_a_shortfall_and_the_possible_one
     assert "2 of 3" in result.peers["bgppeer1"].message
 
 
+def test_a_floating_ip_that_is_the_routers_own_address_gets_no_session_with_itself() -> None:
+    result = plan(config(peer("wrong", A, 2), peer("right", "10.0.3.254", 2)), BOTH_HELD)
+    assert pairs(result) == [(A, B, "node-02"), ("10.0.3.254", A, "node-01"), ("10.0.3.254", B, "node-02")]
+
+
 def test_s30a_two_addresses_on_one_node_give_one_session_and_a_shortfall() -> None:
     result = plan(config(peer(sessions=2)), (held(A, "node-02", RACK1), held(B, "node-02", RACK2)))
     assert pairs(result) == [("10.0.1.254", A, "node-02")]

@@ -56,7 +56,8 @@ BAD_FIELDS: list[tuple[str, str, Any, str]] = [
     ("peer", "spec.sessions", True, "must be a whole number"),
     ("peer", "spec.sessions", 1.5, "must be a whole number"),
     ("peer", "spec.med", 4294967296, "must be 0 to 4294967295"),
-    ("peer", "spec.localPref", -1, "must be 0 to 4294967295"),
+    ("peer", "spec.localPref", 0, "must be 1 to 4294967295"),
+    ("peer", "spec.localPref", -1, "must be 1 to 4294967295"),
     ("peer", "spec.prefixLimit", 0, "must be 1 to"),
     # booleans
     ("peer", "spec.ebgpMultihop", "true", "must be true or false, not a string"),
