@@ -24,9 +24,7 @@ class RoutePath:
     prefix: IPNetwork
     next_hop: IPAddress
     neighbor: IPAddress
-    as_path: str
     valid: bool
-    best: bool
     stale: bool
 
 
@@ -94,9 +92,7 @@ def _path(prefix: str, path: Mapping[str, Any]) -> RoutePath | None:
         prefix=ip_network(prefix),
         next_hop=ip_address(next_hops[0]),
         neighbor=_neighbor(path["peerId"]),
-        as_path=path.get("path", ""),
         valid=bool(path.get("valid")),
-        best=bool(path.get("bestpath")),
         stale=bool(path.get("stale")),
     )
 

@@ -6,12 +6,20 @@ RFC 9687 (send hold timer).
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from flatbgp.resources.reasons import Reason
 
-if TYPE_CHECKING:
-    from flatbgp.planning.sessionstate import Names
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The words by which messages call the two ends."""
+
+    peer: str
+    peer_ip: str
+    local_ip: str
+    node: str
+    local_asn: int
+    peer_asn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ class Meaning:
             f"{self.reason} ({self.name}, code {note.code}/{note.subcode}, {'sent' if note.sent else 'received'}{text})"
         )
 
-    def sentence(self, names: "Names") -> str:
+    def sentence(self, names: Names) -> str:
         """Return the whole message for a session between the two ends of ``names``."""
         note = self.notification
         who = f"We ended the session with {names.peer_ip}" if note.sent else f"{names.peer_ip} ended the session"

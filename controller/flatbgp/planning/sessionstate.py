@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from flatbgp.planning.notifications import Notification, explain
+from flatbgp.planning.notifications import Names, Notification, explain
 from flatbgp.resources.bgpsession import BGPSessionStatus, SessionFamily, SessionStatusState
 from flatbgp.resources.ip import Family
 from flatbgp.resources.reasons import Reason
@@ -42,9 +42,8 @@ class Wire:
     """What the wire showed of one session since it was configured.
 
     ``notification`` is the last one of the present down time, with its arrival time; ``previous`` the one that ended
-    the session before; ``failure`` the outcome of the last attempt to connect and ``failing_since`` when attempts
-    began to fail that way (``None``: the last attempt connected, or none was made).
-    ``peer_asn`` and ``peer_families`` are from the peer's last OPEN.
+    the session before; ``failure`` the outcome of the last attempt to connect (``None``: it connected, or none was
+    made) and ``failing_since`` when attempts began to fail that way.
     """
 
     notification: Notification | None = None
@@ -52,16 +51,14 @@ class Wire:
     previous: Notification | None = None
     failure: ConnectFailure | None = None
     failing_since: float = 0.0
-    peer_asn: int | None = None
-    peer_families: frozenset[Family] | None = None
 
     def notified(self, notification: Notification, now: float) -> "Wire":
         """Return the record with a NOTIFICATION added; the connection that carried it did come up."""
         return replace(self, notification=notification, notified_at=now, failure=None)
 
-    def opened(self, asn: int, families: frozenset[Family]) -> "Wire":
-        """Return the record with the peer's OPEN added."""
-        return replace(self, peer_asn=asn, peer_families=families, failure=None)
+    def opened(self) -> "Wire":
+        """Return the record with an OPEN of the peer added: the connection that carried it did come up."""
+        return replace(self, failure=None)
 
     def failed(self, failure: ConnectFailure, now: float) -> "Wire":
         """Return the record with a failed attempt to connect added; the end that follows a NOTIFICATION is no news."""
@@ -103,18 +100,6 @@ class Observation:
     prefix_limit_exceeded: bool = False
     families: Mapping[Family, tuple[int, int]] = field(default_factory=dict)  # advertised, received
     wanted_families: frozenset[Family] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The words by which messages call the two ends."""
-
-    peer: str
-    peer_ip: str
-    local_ip: str
-    node: str
-    local_asn: int
-    peer_asn: int
 
 
 def assess(

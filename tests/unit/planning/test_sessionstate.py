@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatbgp.planning.notifications import Notification, explain
-from flatbgp.planning.sessionstate import ConnectFailure, Names, Observation, Wire, assess
+from flatbgp.planning.notifications import Names, Notification, explain
+from flatbgp.planning.sessionstate import ConnectFailure, Observation, Wire, assess
 from flatbgp.resources.bgpsession import SessionStatusState
 from flatbgp.resources.ip import Family
 from flatbgp.resources.reasons import Reason

@@ -10,7 +10,6 @@ from flatbgp.resources.ip import Family
 
 MARKER = b"\xff" * 16
 HEADER_LENGTH = 19
-MAX_LENGTH = 65535  # RFC 8654; 4096 without it
 
 _HEADER = struct.Struct("!16sHB")
 _OPEN = struct.Struct("!BHH4sB")

@@ -31,12 +31,11 @@ class Stage(Enum):
 class Leave:
     """One address on its way off this node.
 
-    ``until`` is when it must be off the interface at the latest, ``again`` when the present step is tried once more.
+    ``again`` is when the present step is tried once more.
     """
 
     address: IPAddress
     letting_go: LettingGo
-    until: float
     stage: Stage = Stage.REMOVING
     again: float | None = None
     token: int = 0
@@ -48,7 +47,7 @@ class Leave:
         """Begin to let go of an address that is held."""
         removal = letting_go.departure is Departure.REMOVAL and hold.expires is not None
         until = min(hold.deadline - LIFETIME_MARGIN, ctx.now + WITHDRAWAL) if removal else ctx.now
-        leave = cls(hold.address, letting_go, until)
+        leave = cls(hold.address, letting_go)
         if removal and until > ctx.now:
             leave.stage, leave.again = Stage.WITHDRAWING, until
             ctx.emit(WithdrawSessions(hold.address))
@@ -59,14 +58,14 @@ class Leave:
     @classmethod
     def of_leftover(cls, ctx: Context, address: IPAddress, why: str) -> "Leave":
         """Take off an address that this node doesn't hold (an earlier process left it)."""
-        leave = cls(address, LettingGo(Departure.MOVE, why), ctx.now)
+        leave = cls(address, LettingGo(Departure.MOVE, why))
         leave.take_off(ctx)
         return leave
 
     @classmethod
     def of_lease(cls, ctx: Context, address: IPAddress, why: str, heard: str = "") -> "Leave":
         """Free a Lease that names this node, without the address being here."""
-        leave = cls(address, LettingGo(Departure.MOVE, why, heard=heard), ctx.now, told=True)
+        leave = cls(address, LettingGo(Departure.MOVE, why, heard=heard), told=True)
         leave.release(ctx)
         return leave
 

@@ -63,7 +63,7 @@ class WireRecord:
             elif event.sent:
                 return False
             else:
-                after = before.opened(message.asn, message.families)
+                after = before.opened()
         elif isinstance(event, Connection):
             before = self.of(event.local, event.peer)
             failure = _FAILURES.get(event.outcome)

@@ -91,11 +91,10 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Identity and version of the store; for one kind the version of its last change and the last forgotten one."""
+    """Identity and version of the store, and the last version of a kind that is forgotten."""
 
     identity: str
     version: int
-    kind_version: int = 0
     forgotten: int = 0
 
 
@@ -109,10 +108,10 @@ def create(connection: sqlite3.Connection, identity: str) -> None:
 
 
 def counters(connection: sqlite3.Connection, kind: str) -> Counters:
-    """Return the counters, with those of a kind."""
+    """Return the counters, with that of a kind."""
     identity, version = connection.execute("SELECT identity, version FROM store").fetchone()
-    row = connection.execute("SELECT version, forgotten FROM kinds WHERE kind = ?", (kind,)).fetchone()
-    return Counters(identity, version, *(row or (0, 0)))
+    row = connection.execute("SELECT forgotten FROM kinds WHERE kind = ?", (kind,)).fetchone()
+    return Counters(identity, version, *(row or ()))
 
 
 def identity_of(connection: sqlite3.Connection) -> str:
