@@ -1,7 +1,7 @@
 """The way from a machine of the lab to an API server, which listens on the loopback of the test's own namespace.
 
 Each machine gets the server's port on a loopback of its own, so one kubeconfig serves everywhere. What arrives there is
-passed on byte by byte; the way can be cut for one machine, or for all.
+passed on byte by byte.
 """
 
 import asyncio
@@ -32,8 +32,7 @@ class Relay:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"relay to {port}", daemon=True)
         self._servers: dict[str, asyncio.Server] = {}
-        self._ways: dict[str, set[asyncio.Task[None]]] = {}
-        self._cut: set[str] = set()
+        self._ways: set[asyncio.Task[None]] = set()
         self._thread.start()
 
     def open(self, namespace: str) -> None:
@@ -41,14 +40,6 @@ class Relay:
         if namespace not in self._servers:
             listener = _listener(namespace, self._port)
             self._run(self._serve(namespace, listener))
-
-    def cut(self, namespace: str) -> None:
-        """Break all connections from a namespace, and refuse new ones."""
-        self._run(self._break(namespace))
-
-    def mend(self, namespace: str) -> None:
-        """Take connections from a namespace again."""
-        self._cut.discard(namespace)
 
     def close(self) -> None:
         """End everything."""
@@ -62,19 +53,16 @@ class Relay:
         outcome.result(_START_SECONDS)
 
     async def _serve(self, namespace: str, listener: socket.socket) -> None:
-        ways = self._ways.setdefault(namespace, set())
-
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             assert task is not None
-            ways.add(task)
+            self._ways.add(task)
             try:
-                if namespace not in self._cut:
-                    await self._pass_on(reader, writer)
+                await self._pass_on(reader, writer)
             except asyncio.CancelledError:
-                pass  # cut: the way ends, and not the thread
+                pass  # closed: the way ends, and not the thread
             finally:
-                ways.discard(task)
+                self._ways.discard(task)
                 writer.transport.abort()
 
         self._servers[namespace] = await asyncio.start_server(connected, sock=listener, limit=_CHUNK)
@@ -91,19 +79,14 @@ class Relay:
         finally:
             back.transport.abort()
 
-    async def _break(self, namespace: str) -> None:
-        self._cut.add(namespace)
-        tasks = tuple(self._ways.get(namespace, ()))
+    async def _end(self) -> None:
+        for server in self._servers.values():
+            server.close()
+        tasks = tuple(self._ways)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-
-    async def _end(self) -> None:
-        for server in self._servers.values():
-            server.close()
-        for namespace in self._servers:
-            await self._break(namespace)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -72,12 +72,6 @@ class KubeCluster(Cluster):
         if not self.roles["admin"].alive:
             self.start_admin()
 
-    def cut_api(self, place: str, *, off: bool) -> None:
-        """Cut a machine ("control": that of controller and admin) from the API servers, or mend that."""
-        namespace = self.network.namespace(place).name
-        for relay in self._relays:
-            (relay.cut if off else relay.mend)(namespace)
-
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the Events of all objects of a name on the user cluster, oldest first."""
         items = self.user_server.request("GET", "/api/v1/events")["items"]
