@@ -23,7 +23,7 @@ from flatbgp.host.model import (
     Voice,
     source_for,
 )
-from flatbgp.resources.ip import Family, IPAddress, IPInterface
+from flatbgp.resources.ip import IPAddress, IPInterface
 
 INTERFACE = "eth0"
 
@@ -224,10 +224,6 @@ class FakeHost(Station):
         if peer in self.unroutable or not self.has(local):
             return None
         return Route(INTERFACE, None, NextHop.UNKNOWN)
-
-    def findings(self, interface: str, family: Family) -> tuple[str, ...]:  # noqa: ARG002 - all is well here
-        """Return nothing: a fake kernel has no settings."""
-        return ()
 
     def events(self) -> AsyncIterator[HostEvent]:
         """Yield events until closed."""

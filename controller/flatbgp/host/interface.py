@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Protocol
 
 from flatbgp.host.model import HostEvent, Interface, Released, Route
-from flatbgp.resources.ip import Family, IPAddress
+from flatbgp.resources.ip import IPAddress
 
 
 class Host(Protocol):
@@ -61,9 +61,6 @@ class Host(Protocol):
 
     async def route(self, local: IPAddress, peer: IPAddress) -> Route | None:
         """Return how packets from ``local`` reach ``peer``; ``None``: they do not."""
-
-    def findings(self, interface: str, family: Family) -> tuple[str, ...]:
-        """Return what is set on this machine that floating IPs of a family cannot live with, a sentence each."""
 
     def events(self) -> AsyncIterator[HostEvent]:
         """Yield what happens, in the order in which it was seen. One reader."""

@@ -15,8 +15,7 @@ from flatbgp.host.netlink import ROUTE, SOCK_DIAG, Netlink
 from flatbgp.host.routes import find_route
 from flatbgp.host.rules import Rules
 from flatbgp.host.sockets import Silencer, Sockets
-from flatbgp.host.sysctls import findings
-from flatbgp.resources.ip import Family, IPAddress
+from flatbgp.resources.ip import IPAddress
 
 
 class LinuxHost:
@@ -95,10 +94,6 @@ class LinuxHost:
     async def route(self, local: IPAddress, peer: IPAddress) -> Route | None:
         """Ask the kernel's routing."""
         return find_route(self._netlink, local, peer)
-
-    def findings(self, interface: str, family: Family) -> tuple[str, ...]:
-        """Read the kernel's settings."""
-        return findings(interface, family)
 
     def events(self) -> AsyncIterator[HostEvent]:
         """Yield events until closed."""

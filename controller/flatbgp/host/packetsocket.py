@@ -21,7 +21,6 @@ _PACKET_ADD_MEMBERSHIP = 1
 _PACKET_DROP_MEMBERSHIP = 2
 _PACKET_MR_MULTICAST = 0
 _PACKET_IGNORE_OUTGOING = 23
-_PACKET_OUTGOING = 4
 _ETH_P_ALL = 3
 
 _BUFFER = 1 << 20  # receive buffer: some thousand small packets, should the loop stall for a moment
@@ -36,12 +35,11 @@ _LOST = frozenset({errno.ENETDOWN, errno.ENOBUFS, errno.ENXIO, errno.ENODEV, err
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One packet, when it came, from which MAC address, and whether this host sent it."""
+    """One packet, when it came, and from which MAC address."""
 
     at: float
     data: bytes
     mac: str
-    outgoing: bool
 
 
 class PacketSocket:
@@ -162,7 +160,6 @@ class PacketSocket:
                     at=self._clock.arrival(_stamp(ancillary)),
                     data=bytes(self._memory[:size]),
                     mac=mac_text(sender[4]),
-                    outgoing=sender[2] == _PACKET_OUTGOING,
                 )
             )
         if packets:

@@ -11,7 +11,7 @@ from flatbgp.host.fake import FakeHost, FakeLan, Station
 from flatbgp.host.interface import Host
 from flatbgp.host.linux import LinuxHost
 from flatbgp.host.model import Heard, HostError, Interface, InterfacesChanged, NextHop, Route, Voice
-from flatbgp.resources.ip import Family, IPAddress
+from flatbgp.resources.ip import IPAddress
 from host.hostrig import FLOATING, FLOATING6, FREE, INTERFACE, Ears, Lan, floating, hold, other_node
 
 Scenario = Callable[["World"], Coroutine[Any, Any, None]]
@@ -258,13 +258,5 @@ def test_there_is_a_way_only_from_an_address_that_is_there(world: World, address
             assert await world.host.route(address, other_node(address)) is None
         await hold(world.host, address)
         assert await world.host.route(address, other_node(address)) == Route(INTERFACE, None, NextHop.UNKNOWN)
-
-    world.run(scenario)
-
-
-def test_settings_are_fine_on_a_plain_machine(world: World) -> None:
-    async def scenario(world: World) -> None:
-        for address in (FLOATING, FLOATING6):
-            assert world.host.findings(INTERFACE, Family.of(address)) == ()
 
     world.run(scenario)
