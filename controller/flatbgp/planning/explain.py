@@ -165,11 +165,15 @@ def _sessions(was: Objects, past: Future, future: Future) -> Iterator[Step]:
             yield _opened(session)
         elif identity in known:
             yield from _changed(known[identity], past, session, future)
-    for identity in sorted(there - planned.keys()):
+    for identity in sorted(there):
+        left = planned.get(identity)
+        if left is not None and not left.surplus:
+            continue
         if SessionId(identity.peer_ip, identity.local_ip, "") in planned:
             continue  # it waits for the next holder of its address
         words = f"{identity.peer_ip} from {identity.local_ip} on {identity.node}"
-        yield Step("session", f"Withdraw all routes and end the session with {words}.", Cost.SESSION_RESET)
+        when = ", once one that replaces it is Established" if left is not None else ""
+        yield Step("session", f"Withdraw all routes and end the session with {words}{when}.", Cost.SESSION_RESET)
 
 
 def _opened(session: PlannedSession) -> Step:

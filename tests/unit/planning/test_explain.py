@@ -136,6 +136,21 @@ def test_s16_a_peer_that_is_added_or_deleted_touches_no_other_session() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("router", "before", "after"),
+    [("192.0.2.1", group(A, B), group(B, A)), ("10.0.3.254", group(A), group(A, B))],
+    ids=["the group's order changes", "an address comes that is in the router's subnet"],
+)
+def test_a_session_that_another_one_replaces_is_said_to_end(router: str, before: Resource, after: Resource) -> None:
+    running = settled([RANGE, mode(), before, peer("one", router, 1), *NODES, *LEASES])
+    result = say(running, replaced(running, after))
+    old = f"the session with {router} from {A} on node-01"
+    assert [str(step) for step in result.steps if step.about == "session"] == [
+        f"Open a session with {router} (BGPPeer one) from {B} on node-02. [none]",
+        f"Withdraw all routes and end {old}, once one that replaces it is Established. [session reset]",
+    ]
+
+
 def test_s34_a_floating_ip_that_is_removed_ends_its_sessions() -> None:
     result = say(RUNNING, replaced(RUNNING, group(A)))
     assert "Take 10.0.3.100 off node-02, after its sessions have ended." in [step.sentence for step in result.steps]
