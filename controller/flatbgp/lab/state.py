@@ -3,8 +3,9 @@
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,7 +75,10 @@ def load(directory: Path) -> LabState | None:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold the lab's lock: one call at a time changes it. Raises :class:`LabError` when another one does."""
+    """Hold the lab's lock: one call at a time changes it. Raises :class:`LabError` when another one does.
+
+    A directory in which nothing but the lock is left goes at the end.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     # FRR's daemons run as the user frr and must be able to pass through.
     directory.chmod(0o755)
@@ -84,6 +88,11 @@ def locked(directory: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LabError(f"another 'flatbgp lab' is at work in {directory}: wait for its end, or end it") from None
-        yield
+        try:
+            yield
+        finally:
+            with suppress(FileNotFoundError):
+                if os.listdir(directory) == [_LOCK]:
+                    shutil.rmtree(directory)
     finally:
         os.close(descriptor)

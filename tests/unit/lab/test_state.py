@@ -44,6 +44,16 @@ def test_a_second_holder_of_the_lock_is_told_at_once(tmp_path: Path) -> None:
         pass
 
 
+def test_a_call_that_made_nothing_leaves_no_directory_and_one_that_made_something_does(tmp_path: Path) -> None:
+    directory = tmp_path / "lab"
+    with pytest.raises(LabError, match="no lab"), locked(directory):
+        raise LabError("no lab is up")
+    assert not directory.exists()
+    with locked(directory):
+        (directory / "user.db").touch()
+    assert (directory / "user.db").exists()
+
+
 def test_daemons_that_gave_up_root_can_reach_their_directories(tmp_path: Path) -> None:
     old = os.umask(0o077)
     try:
