@@ -2,25 +2,23 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
+from engine_actions import perform
 from engine_network import EBGP, LOCAL_ASN, R1, R1_ASN, R2, R2_ASN, Daemon, Network, local
 
 from flatbgp.engine.diff import (
     Action,
-    AddNeighbor,
-    Announce,
-    RemoveNeighbor,
-    Start,
-    UpdateNeighbor,
-    Withdraw,
     diff,
 )
 from flatbgp.engine.fake import FakeEngine
 from flatbgp.engine.gobgp import GobgpEngine
+from flatbgp.engine.gobgp.codec import Codec
+from flatbgp.engine.gobgp.connection import Connection
 from flatbgp.engine.model import Desired, Neighbor, NeighborState, Path, SessionState
 from flatbgp.engine.protocol import Engine
 from flatbgp.lab.commands import run
@@ -57,22 +55,14 @@ def paths(*prefixes: str) -> list[Path]:
     return [path(prefix) for prefix in prefixes]
 
 
-async def perform(engine: Engine, actions: Iterable[Action]) -> None:
-    """Do what a diff says."""
-    for action in actions:
-        match action:
-            case Start():
-                await engine.start(action.router_id, action.marker)
-            case Announce():
-                await engine.announce(action.paths)
-            case Withdraw():
-                await engine.withdraw(action.paths)
-            case AddNeighbor():
-                await engine.add_neighbor(action.neighbor)
-            case UpdateNeighbor():
-                await engine.update_neighbor(action.neighbor)
-            case RemoveNeighbor():
-                await engine.remove_neighbor(action.address, action.exit)
+@asynccontextmanager
+async def by_hand(target: str) -> AsyncIterator[tuple[Connection, Codec]]:
+    """A connection for what no engine would do."""
+    connection = Connection(target)
+    try:
+        yield connection, await connection.codec()
+    finally:
+        await connection.close()
 
 
 class Rig(ABC):

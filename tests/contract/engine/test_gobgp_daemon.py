@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path as FilePath
 from typing import Any
@@ -10,12 +9,10 @@ from typing import Any
 import grpc
 import pytest
 from engine_network import LOCAL_ASN, R1, R2
-from engine_rig import MARKER, ROUTER_ID, GobgpRig, eventually, paths
+from engine_rig import MARKER, ROUTER_ID, GobgpRig, by_hand, eventually, paths
 
 from flatbgp.engine.diff import diff
 from flatbgp.engine.gobgp import GobgpEngine
-from flatbgp.engine.gobgp.codec import Codec
-from flatbgp.engine.gobgp.connection import Connection
 from flatbgp.engine.gobgp.tags import GLOBAL_ASN, OURS, withheld_from
 from flatbgp.engine.model import Path, SessionState
 from flatbgp.engine.protocol import Engine, EngineError, EngineUnavailable, ForeignDaemon
@@ -24,16 +21,6 @@ from flatbgp.resources.ip import Family
 pytestmark = [pytest.mark.contract, pytest.mark.asyncio(loop_scope="module")]
 
 FOUR = paths("10.20.0.0/24", "10.20.1.0/24", "10.20.2.128/25", "2001:db8:20::/64")
-
-
-@asynccontextmanager
-async def by_hand(target: str) -> AsyncIterator[tuple[Connection, Codec]]:
-    """A connection for what no engine would do."""
-    connection = Connection(target)
-    try:
-        yield connection, await connection.codec()
-    finally:
-        await connection.close()
 
 
 async def _info_or_none(engine: Engine) -> Any:

@@ -10,11 +10,9 @@ from typing import Any
 
 import pytest
 from engine_network import PASSWORD, R1, R2
-from engine_rig import MARKER, GobgpRig, eventually, paths
+from engine_rig import MARKER, GobgpRig, by_hand, eventually, paths
 
 from flatbgp.engine.gobgp import GobgpEngine
-from flatbgp.engine.gobgp.codec import Codec
-from flatbgp.engine.gobgp.connection import Connection
 from flatbgp.engine.gobgp.dry import dry_calls
 from flatbgp.engine.gobgp.inspection import Inspector, Snapshot
 from flatbgp.engine.gobgp.policycheck import policy_faults
@@ -46,16 +44,6 @@ async def traced(engine: GobgpEngine, file: FilePath) -> AsyncIterator[None]:
     finally:
         engine.trace(None)
         trace.close(30)
-
-
-@asynccontextmanager
-async def by_hand(target: str) -> AsyncIterator[tuple[Connection, Codec]]:
-    """A connection for what no engine would do."""
-    connection = Connection(target)
-    try:
-        yield connection, await connection.codec()
-    finally:
-        await connection.close()
 
 
 async def look(rig: GobgpRig, router: Any = None) -> Snapshot:

@@ -36,6 +36,12 @@ def directory() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
+@pytest.fixture
+def path(directory: Path) -> Path:
+    """Where a test of the embedded store has its file."""
+    return directory / "store.db"
+
+
 @pytest.fixture(scope="session")
 def cluster(api_server: ApiServer) -> ApiServer:
     """The API server with the chart's definitions."""

@@ -15,7 +15,7 @@ from storedocs import NAMESPACE, manifest, node, peer
 
 from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.node import NODE
-from flatbgp.store.protocol import AlreadyExists, Conflict
+from flatbgp.store.protocol import AlreadyExists, Conflict, StoreError
 from flatbgp.store.url import open_store
 
 
@@ -78,7 +78,7 @@ async def write_as(path: str, user: str, group: str, name: str) -> None:
     try:
         await store.apply([manifest(NODE, node(name))])
         say("written")
-    except Exception as error:
+    except StoreError as error:
         say(type(error).__name__, str(error))
     await asyncio.to_thread(sys.stdin.read)
     await store.close()

@@ -1,9 +1,11 @@
-"""What the tests of stores share: the stores themselves, objects to put there, and watches that run."""
+"""What the tests of stores share: the stores themselves, objects to put there, watches and children that run."""
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from flatbgp.resources.bgppeer import BGP_PEER
@@ -15,6 +17,7 @@ from flatbgp.resources.secret import SECRET
 from flatbgp.store.protocol import Change, ChangeType, Store, StoreError, Unreachable
 from flatbgp.store.url import open_store
 
+CHILD = Path(__file__).with_name("storechild.py")
 NAMESPACE = "kube-system"
 SECONDS = 5.0
 
@@ -141,3 +144,29 @@ async def watching(watch: AsyncGenerator[Sequence[Change[Any, Any]], None]) -> A
         yield Watching(watch)
     finally:
         await watch.aclose()
+
+
+@asynccontextmanager
+async def child(*arguments: object) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a program of storechild.py; its standard input ends with the block, and so must it, if it still runs."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, CHILD, *map(str, arguments), stdin=pipe, stdout=pipe)
+    try:
+        yield process
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise
+
+
+async def line(process: asyncio.subprocess.Process) -> str:
+    """Return the next thing that a child says."""
+    assert process.stdout is not None
+    async with asyncio.timeout(2 * SECONDS):
+        return (await process.stdout.readline()).decode().strip()

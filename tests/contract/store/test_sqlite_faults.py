@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from storedocs import NAMESPACE, SECONDS, manifest, node, peer, watching
+from storedocs import CHILD, NAMESPACE, SECONDS, child, line, manifest, node, peer, watching
 
 from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.node import NODE
@@ -24,14 +24,8 @@ from flatbgp.store.url import open_store
 
 pytestmark = pytest.mark.contract
 
-CHILD = Path(__file__).with_name("storechild.py")
 KILLS = 12
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small filesystem, which needs root")
-
-
-@pytest.fixture
-def path(directory: Path) -> Path:
-    return directory / "store.db"
 
 
 @asynccontextmanager
@@ -39,25 +33,6 @@ async def opened(path: Path, **options: int) -> AsyncIterator[Store]:
     store = SqliteStore(path, **options)
     yield store
     await store.close()
-
-
-@asynccontextmanager
-async def child(*arguments: object) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a program of storechild.py, and kill it at the end of the block if it still runs."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(sys.executable, CHILD, *map(str, arguments), stdin=pipe, stdout=pipe)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
-async def line(process: asyncio.subprocess.Process) -> str:
-    assert process.stdout is not None
-    async with asyncio.timeout(2 * SECONDS):
-        return (await process.stdout.readline()).decode().strip()
 
 
 def integrity(path: Path) -> str:

@@ -1,17 +1,15 @@
 """The embedded store's file: how it comes to be, who may use it, and what happens when it is not what it was."""
 
-import asyncio
 import os
 import shutil
 import sqlite3
 import stat
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from storedocs import NAMESPACE, SECONDS, manifest, node, peer, watching
+from storedocs import NAMESPACE, child, line, manifest, node, peer, watching
 
 from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.node import NODE
@@ -19,13 +17,7 @@ from flatbgp.store.protocol import Store, StoreError, Unreachable, WrongStore
 from flatbgp.store.sqlite import file
 from flatbgp.store.url import open_store
 
-CHILD = Path(__file__).with_name("storechild.py")
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="changes users, which needs root")
-
-
-@pytest.fixture
-def path(directory: Path) -> Path:
-    return directory / "store.db"
 
 
 @asynccontextmanager
@@ -33,31 +25,6 @@ async def opened(path: Path) -> AsyncIterator[Store]:
     store = open_store(f"sqlite:{path}")
     yield store
     await store.close()
-
-
-@asynccontextmanager
-async def child(*arguments: object) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a program of storechild.py; its standard input ends with the block."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(sys.executable, CHILD, *map(str, arguments), stdin=pipe, stdout=pipe)
-    try:
-        yield process
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(SECONDS):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            raise
-
-
-async def line(process: asyncio.subprocess.Process) -> str:
-    assert process.stdout is not None
-    async with asyncio.timeout(2 * SECONDS):
-        return (await process.stdout.readline()).decode().strip()
 
 
 def modes(path: Path) -> set[int]:

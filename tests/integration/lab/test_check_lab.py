@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-from flatbgp.lab.waiting import wait_until
 from support.machine import Machine
 from support.sandbox import Sandbox
 
@@ -22,14 +21,7 @@ def check(machine: Machine, node: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.timeout(240)
 def test_a_gateway_with_sessions_has_no_problem(sandbox: Sandbox) -> None:
     machine = Machine(sandbox)
-    assert machine.flatbgp("lab", "up").returncode == 0
-    wait_until(
-        "all sessions",
-        lambda: machine.flatbgp("lab", "status").stdout,
-        lambda shown: shown.count(" Established ") == 4,
-        deadline=60,
-        interval=1,
-    )
+    machine.bring_lab_up()
     for node in ("node-02", "node-03"):
         done = check(machine, node)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -59,14 +59,7 @@ def test_the_lab_opens_no_port_outside_its_namespaces(machine: Machine) -> None:
 def test_s21_a_person_kills_the_gateway_and_sees_no_ping_lost(machine: Machine) -> None:
     early = machine.flatbgp("lab", "kill-gateway")
     assert (early.returncode, early.stderr) == (1, "error: no lab is up: 'flatbgp lab up' starts one\n")
-    assert machine.flatbgp("lab", "up").returncode == 0
-    wait_until(
-        "all sessions",
-        lambda: machine.flatbgp("lab", "status").stdout,
-        lambda shown: shown.count(" Established ") == 4,
-        deadline=60,
-        interval=1,
-    )
+    machine.bring_lab_up()
 
     alone = machine.flatbgp("lab", "kill-gateway", "node-02")
     assert alone.returncode == 1
@@ -97,14 +90,7 @@ def test_s21_a_person_kills_the_gateway_and_sees_no_ping_lost(machine: Machine) 
 
 @pytest.mark.timeout(240)
 def test_ctrl_c_while_the_gateway_is_dead_brings_it_back(machine: Machine, sandbox: Sandbox) -> None:
-    assert machine.flatbgp("lab", "up").returncode == 0
-    wait_until(
-        "all sessions",
-        lambda: machine.flatbgp("lab", "status").stdout,
-        lambda shown: shown.count(" Established ") == 4,
-        deadline=60,
-        interval=1,
-    )
+    machine.bring_lab_up()
     child = machine.start_flatbgp("lab", "kill-gateway", log="kill.log")
     log = sandbox.directory / "kill.log"
     wait_until("the power cut", lambda: "power off" in log.read_text() or child.poll() is not None, deadline=20)

@@ -44,6 +44,18 @@ class Machine:
         """Run ``flatbgp`` to its end."""
         return self.run(*_FLATBGP, *arguments)
 
+    def bring_lab_up(self) -> None:
+        """Bring the guide's network up, and wait until its four sessions are Established."""
+        up = self.flatbgp("lab", "up")
+        assert up.returncode == 0, up.stderr
+        wait_until(
+            "all sessions",
+            lambda: self.flatbgp("lab", "status").stdout,
+            lambda shown: shown.count(" Established ") == 4,
+            deadline=60,
+            interval=1,
+        )
+
     def start_flatbgp(self, *arguments: str, log: str) -> subprocess.Popen[bytes]:
         """Start ``flatbgp`` as a terminal would: in a process group of its own, which Ctrl-C reaches as a whole."""
         with (self._directory / log).open("wb") as output:

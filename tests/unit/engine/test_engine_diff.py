@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 import pytest
+from engine_actions import perform
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -269,20 +270,7 @@ states = st.builds(
 async def test_doing_what_a_diff_says_leaves_no_difference(first: Desired, second: Desired) -> None:
     engine = FakeEngine()
     for target in (first, second):
-        for action in diff(target, await engine.observe()):
-            match action:
-                case Start():
-                    await engine.start(action.router_id, action.marker)
-                case Announce():
-                    await engine.announce(action.paths)
-                case Withdraw():
-                    await engine.withdraw(action.paths)
-                case AddNeighbor():
-                    await engine.add_neighbor(action.neighbor)
-                case UpdateNeighbor():
-                    await engine.update_neighbor(action.neighbor)
-                case RemoveNeighbor():
-                    await engine.remove_neighbor(action.address, action.exit)
+        await perform(engine, diff(target, await engine.observe()))
         assert diff(target, await engine.observe()) == ()
 
 

@@ -3,6 +3,8 @@
 from copy import deepcopy
 from typing import Any
 
+from hypothesis import strategies as st
+
 Document = dict[str, Any]
 
 GROUP = "networking.gke.io"
@@ -141,3 +143,15 @@ def put(document: Document, path: str, value: Any) -> Document:
 def broken(name: str, path: str, value: Any) -> Document:
     """Return a sample with one field set to something else."""
     return put(sample(name), path, value)
+
+
+def with_junk(data: st.DataObject, name: str, junk: Any) -> Document:
+    """Return a sample with one field, drawn at any depth, set to anything."""
+    document = sample(name)
+    place, depth = document, data.draw(st.integers(0, 4))
+    key = data.draw(st.sampled_from(sorted(place)))
+    while depth and isinstance(place[key], dict) and place[key]:
+        place, depth = place[key], depth - 1
+        key = data.draw(st.sampled_from(sorted(place)))
+    place[key] = junk
+    return document

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from resource_samples import SAMPLES, broken, sample
+from resource_samples import SAMPLES, broken, sample, with_junk
 
 from flatbgp.resources import kinds
 from flatbgp.resources.bgppeer import BGP_PEER, BGPPeerSpec, BGPTimers
@@ -253,13 +253,7 @@ def test_decoding_never_raises_on_any_json(kind: kinds.AnyKind, document: Any) -
 
 @given(data=st.data(), name=st.sampled_from(sorted(SAMPLES)), junk=_JSON)
 def test_decoding_never_raises_on_a_sample_with_junk_in_a_field(data: st.DataObject, name: str, junk: Any) -> None:
-    document = sample(name)
-    place, depth = document, data.draw(st.integers(0, 4))
-    key = data.draw(st.sampled_from(sorted(place)))
-    while depth and isinstance(place[key], dict) and place[key]:
-        place, depth = place[key], depth - 1
-        key = data.draw(st.sampled_from(sorted(place)))
-    place[key] = junk
+    document = with_junk(data, name, junk)
     kind = kinds.of(SAMPLES[name]["apiVersion"], SAMPLES[name]["kind"])
     assert kind is not None
     resource = decode(kind, document)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from resource_samples import SAMPLES, Document, broken, put, sample
+from resource_samples import SAMPLES, Document, broken, put, sample, with_junk
 from resource_table import BAD_FIELDS, BAD_PLACES, GOOD_FIELDS, GOOD_PLACES, UNKNOWN_FIELDS
 
 from flatbgp.resources import kinds
@@ -398,13 +398,7 @@ _JSON = st.recursive(
 @settings(max_examples=300)
 @given(data=st.data(), name=st.sampled_from(sorted(SAMPLES)), junk=_JSON)
 def test_junk_in_any_field_gives_faults_and_never_an_exception(data: st.DataObject, name: str, junk: Any) -> None:
-    document = sample(name)
-    place, depth = document, data.draw(st.integers(0, 4))
-    key = data.draw(st.sampled_from(sorted(place)))
-    while depth and isinstance(place[key], dict) and place[key]:
-        place, depth = place[key], depth - 1
-        key = data.draw(st.sampled_from(sorted(place)))
-    place[key] = junk
+    document = with_junk(data, name, junk)
     checked = check_files([("f", json.dumps(document).encode())])
     assert bool(checked.manifests) is not bool(errors(checked.faults))
     for fault in checked.faults:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 import structlog
+from roles_rig import COMMON
 from structlog.testing import capture_logs
 
-from flatbgp.roles.options import Endpoint, LogFormat, RoleOptions
+from flatbgp.roles.options import Endpoint, RoleOptions
 from flatbgp.roles.runtime import RoleFailed, Runtime, Trouble, Wakeup, lead_again, reconcile, run_role
 from flatbgp.roles.runtime_http import Sample, Server
 from flatbgp.store.election import LeadershipLost
@@ -23,18 +24,7 @@ from flatbgp.store.protocol import Unreachable
 
 
 def options(**changes: object) -> RoleOptions:
-    values: dict[str, object] = {
-        "store": "sqlite::memory:",
-        "state_dir": Path("/nonexistent"),
-        "metrics_bind": None,
-        "health_bind": None,
-        "lease_duration": 5.0,
-        "renew_interval": 1.0,
-        "secret_namespace": "kube-system",
-        "log_format": LogFormat.JSON,
-        "log_level": "info",
-    }
-    return RoleOptions(**(values | changes))  # type: ignore[arg-type]  # a test's shorthand
+    return RoleOptions(**(COMMON | changes))
 
 
 @pytest.fixture(autouse=True)
