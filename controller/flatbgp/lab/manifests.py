@@ -1,7 +1,7 @@
 """From manifests to the network that they need, and from that network to the Node objects of its machines."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,11 @@ from flatbgp.resources.cluster import CLUSTER
 from flatbgp.resources.codec import decode
 from flatbgp.resources.crosscheck import crosscheck
 from flatbgp.resources.faults import errors
+from flatbgp.resources.flatipmode import FlatIPModeSpec
 from flatbgp.resources.ip import Family, IPAddress
+from flatbgp.resources.meta import Key
 from flatbgp.resources.networkgatewaygroup import NetworkGatewayGroupSpec
-from flatbgp.resources.node import NODE, NodeStatus
-from flatbgp.resources.parsing import Malformed, parse_address
+from flatbgp.resources.node import NODE, address_of
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SecretSpec
 from flatbgp.resources.secrets import Password
@@ -70,27 +71,17 @@ def demand_of(resources: Iterable[AnyResource], *, mesh: bool = True) -> Demand:
         for each in everything
         if isinstance(each.spec, SecretSpec) and each.spec.password is not None
     }
-    peerings = []
+    modes = [each.spec for each in everything if isinstance(each.spec, FlatIPModeSpec)]
+    peerings: dict[IPAddress, tuple[tuple[bool, str], Peering]] = {}
     for each in everything:
         if isinstance(each.spec, BGPPeerSpec):
-            reference = each.spec.password_secret_ref
-            password: Password | None = None
-            if reference is not None:
-                password = passwords.get(each.key._replace(name=reference.name))
-                if password is None:
-                    raise LabError(
-                        f"BGPPeer {each.meta.name} names the Secret {reference.name}, which the file does not hold: "
-                        "the lab's router needs its password"
-                    )
-            peerings.append(
-                Peering(
-                    address=each.spec.peer_ip,
-                    asn=each.spec.peer_asn,
-                    node_asn=each.spec.local_asn,
-                    password=password,
-                    multihop=each.spec.ebgp_multihop,
-                )
-            )
+            peering = _peering(each.key, each.spec, passwords)
+            # Of two with one address the router is the one that gets sessions: selected, then first by name (the age
+            # of objects of one file is the same).
+            rank = (not any(mode.selects(each.meta.labels) for mode in modes), each.meta.name)
+            known = peerings.setdefault(peering.address, (rank, peering))
+            if rank < known[0]:
+                peerings[peering.address] = (rank, peering)
     floating_ips = (
         address
         for each in everything
@@ -99,29 +90,33 @@ def demand_of(resources: Iterable[AnyResource], *, mesh: bool = True) -> Demand:
     )
     return Demand(
         floating_ips=tuple(dict.fromkeys(floating_ips)),
-        peerings=tuple(peerings),
+        peerings=tuple(peering for _, peering in peerings.values()),
         nodes=tuple(NodeAddresses(each.meta.name, node_addresses(each)) for each in everything if each.kind is NODE),
         mesh=mesh,
     )
 
 
+def _peering(peer: Key, spec: BGPPeerSpec, passwords: Mapping[Key, Password]) -> Peering:
+    reference = spec.password_secret_ref
+    password = passwords.get(peer._replace(name=reference.name)) if reference is not None else None
+    if reference is not None and password is None:
+        raise LabError(
+            f"BGPPeer {peer.name} names the Secret {reference.name}, which the file does not hold: "
+            "the lab's router needs its password"
+        )
+    return Peering(
+        address=spec.peer_ip,
+        asn=spec.peer_asn,
+        node_asn=spec.local_asn,
+        password=password,
+        multihop=spec.ebgp_multihop,
+    )
+
+
 def node_addresses(node: AnyResource) -> tuple[IPAddress, ...]:
     """Return the first usable InternalIP of each family, IPv4 first."""
-    found: dict[Family, IPAddress] = {}
-    if isinstance(node.status, NodeStatus):
-        for address in _internal_ips(node.status):
-            if not (address.is_link_local or address.is_loopback or address.is_multicast or address.is_unspecified):
-                found.setdefault(Family.of(address), address)
-    return tuple(found[family] for family in Family if family in found)
-
-
-def _internal_ips(status: NodeStatus) -> Iterator[IPAddress]:
-    for each in status.addresses:
-        if each.type == "InternalIP":
-            try:
-                yield parse_address(each.address)
-            except Malformed:
-                continue
+    found = (address_of(node.status, family) for family in Family)
+    return tuple(address for address in found if address is not None)
 
 
 def node_document(node: Node) -> dict[str, Any]:

@@ -24,9 +24,9 @@ def resource(
     return decode(found, {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields})
 
 
-def peer(**spec: Any) -> AnyResource:
+def peer(name: str = "bgppeer1", **spec: Any) -> AnyResource:
     whole = {"localASN": 65001, "peerASN": 65002, "peerIP": "10.0.1.254", **spec}
-    return resource("BGPPeer", "bgppeer1", spec=whole)
+    return resource("BGPPeer", name, spec=whole)
 
 
 GROUP = resource("NetworkGatewayGroup", "default", spec={"floatingIPs": ["10.0.1.100", "10.0.3.100"]})
@@ -60,6 +60,18 @@ def test_a_node_counts_with_its_first_usable_internal_ip_of_each_family() -> Non
     (found,) = demand_of([given]).nodes
 
     assert found.addresses == (ip_address("10.0.1.7"), ip_address("2001:db8::7"))
+
+
+def test_s5_of_two_peers_with_one_address_the_router_is_that_of_the_one_that_gets_sessions() -> None:
+    api = "baremetal.cluster.gke.io/v1alpha1"
+    mode = resource("FlatIPMode", "default", api, spec={"peerSelector": {"flat": "yes"}})
+    first, second = peer("b", peerASN=65002), peer("a", peerASN=65003)
+    chosen = decode(
+        second.kind, {**first.document, "metadata": {**first.document["metadata"], "labels": {"flat": "yes"}}}
+    )
+
+    assert [each.asn for each in demand_of([first, second]).peerings] == [65003]
+    assert [each.asn for each in demand_of([second, chosen, mode]).peerings] == [65002]
 
 
 def test_the_router_gets_the_password_of_the_secret_that_its_peer_names() -> None:
