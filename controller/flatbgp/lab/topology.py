@@ -5,7 +5,7 @@ is a router of its rack; each rack with floating IPs has a node, and the first o
 Nodes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_interface, ip_network
 
@@ -207,17 +207,16 @@ def _host(subnet: IPNetwork, number: int) -> IPInterface:
 
 def _routers(demand: Demand, racks: Sequence[tuple[IPNetwork, ...]]) -> Iterator[Router]:
     """Yield a router for each peer address; a rack without any gets one that its nodes can send to."""
+    taken = {*demand.floating_ips, *_by_address(demand), *(each for node in demand.nodes for each in node.addresses)}
     number = 0
     for index, subnets in enumerate(racks):
         peers = [peering for peering in _by_address(demand).values() if rack_subnet(peering.address) in subnets]
-        by_family = [[peer for peer in peers if peer.address.version == version] for version in (4, 6)]
-        # An IPv4 and an IPv6 peer of one rack are two addresses of one router; two of one family are two routers.
-        for position in range(max(1, *map(len, by_family))):
-            own = [family[position] for family in by_family if position < len(family)]
+        for own in _by_router(peers) or [()]:
             addresses = [_interface(peer.address) for peer in own]
             for subnet in subnets:
                 if all(each.version != subnet.version for each in addresses):
-                    addresses.append(_host(subnet, _GATEWAY_HOST[subnet.version] - position))
+                    addresses.append(_last_free(subnet, taken))
+                    taken.add(addresses[-1].ip)
             number += 1
             yield Router(
                 name=f"router-{number}",
@@ -226,6 +225,27 @@ def _routers(demand: Demand, racks: Sequence[tuple[IPNetwork, ...]]) -> Iterator
                 addresses=tuple(sorted(addresses, key=lambda each: each.version)),
                 transit=(_host(TRANSIT_IPV4, number), _host(TRANSIT_IPV6, number)),
             )
+
+
+def _by_router(peers: Iterable[Peering]) -> list[tuple[Peering, ...]]:
+    """Sort the peers of a rack: an IPv4 and an IPv6 peer of one AS are a router, two of one family are two."""
+    routers: list[tuple[Peering, ...]] = []
+    for peer in sorted(peers, key=lambda each: each.address.version):
+        half = next((r for r in routers if len(r) == 1 and _other_half(r[0], peer)), None)
+        if half is None:
+            routers.append((peer,))
+        else:
+            routers[routers.index(half)] = (*half, peer)
+    return routers
+
+
+def _other_half(one: Peering, other: Peering) -> bool:
+    return one.asn == other.asn and one.address.version != other.address.version
+
+
+def _last_free(subnet: IPNetwork, taken: Container[IPAddress]) -> IPInterface:
+    numbers = range(_GATEWAY_HOST[subnet.version], 0, -1)
+    return next(host for number in numbers if (host := _host(subnet, number)).ip not in taken)
 
 
 def _by_address(demand: Demand) -> dict[IPAddress, Peering]:

@@ -139,6 +139,28 @@ def test_ipv4_and_ipv6_peers_of_one_rack_are_one_router_with_sessions_of_both_fa
     assert [str(each.address) for each in router.neighbors] == ["10.0.1.100", "2001:db8:1::100"]
 
 
+def test_ipv4_and_ipv6_peers_of_two_ases_are_two_routers_and_take_no_address_of_another_machine() -> None:
+    demand = Demand(
+        (ip_address("10.0.1.253"), ip_address("2001:db8:1::100")),
+        (
+            Peering(ip_address("10.0.1.254"), asn=65002, node_asn=65001),
+            Peering(ip_address("2001:db8:1::254"), asn=65003, node_asn=65001),
+        ),
+        (NodeAddresses("one", (ip_address("10.0.1.11"), ip_address("2001:db8:1::11"))),),
+    )
+
+    routers = derive(demand).routers
+
+    assert [(each.asn, *map(str, each.addresses)) for each in routers] == [
+        (65002, "10.0.1.254/24", "2001:db8:1::253/64"),
+        (65003, "10.0.1.252/24", "2001:db8:1::254/64"),
+    ]
+    assert [[str(each.address) for each in router.neighbors[:1]] for router in routers] == [
+        ["10.0.1.253"],
+        ["2001:db8:1::100"],
+    ]
+
+
 def test_an_ipv6_only_network_works() -> None:
     demand = Demand(
         (ip_address("2001:db8:1::100"),), (Peering(ip_address("2001:db8:1::1"), asn=65002, node_asn=65001),)
