@@ -1,9 +1,13 @@
 """Documents of every kind that are right as they stand, for tests that then break one thing."""
 
+import json
 from copy import deepcopy
 from typing import Any
 
 from hypothesis import strategies as st
+
+from flatbgp.resources.faults import Fault
+from flatbgp.resources.validate import check_files
 
 Document = dict[str, Any]
 
@@ -155,3 +159,9 @@ def with_junk(data: st.DataObject, name: str, junk: Any) -> Document:
         key = data.draw(st.sampled_from(sorted(place)))
     place[key] = junk
     return document
+
+
+def check(*documents: Document) -> tuple[Fault, ...]:
+    """Return what is wrong with a file of these documents."""
+    text = "\n---\n".join(json.dumps(document) for document in documents)
+    return check_files([("f.yaml", text.encode())]).faults
