@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flatbgp.cli.params import USER_NAMESPACE, store_option
+from flatbgp.cli.params import secret_namespace_option, store_option
 from flatbgp.cli.rolevalues import gobgp_option
 
 if TYPE_CHECKING:  # loaded to run, not for --help
@@ -26,13 +26,7 @@ ROLES = ("person", "controller", "speaker", "admin")
     show_default=True,
     help="On a cluster: whose permissions are to be there.",
 )
-@click.option(
-    "--secret-namespace",
-    metavar="NS",
-    default=USER_NAMESPACE,
-    show_default=True,
-    help="Where the Secrets of BGPPeers are on the user cluster.",
-)
+@secret_namespace_option
 @click.option("-o", "--output", "form", type=click.Choice(["json"]), help="For programs.")
 @store_option
 def check(

@@ -12,7 +12,6 @@ from flatbgp.planning.check.machine import judge_machine, source_of
 from flatbgp.planning.check.objects import Objects, judge_objects, noted_subnets
 from flatbgp.planning.check.permissions import Access, Who, judge_permissions, needs
 from flatbgp.planning.configured import configured
-from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.bgpsession import BGP_SESSION
 from flatbgp.resources.cluster import CLUSTER
@@ -20,6 +19,7 @@ from flatbgp.resources.clustercidrconfig import CLUSTER_CIDR_CONFIG
 from flatbgp.resources.crd import DEFINED
 from flatbgp.resources.flatipmode import FLAT_IP_MODE
 from flatbgp.resources.kinds import AnyKind
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
 from flatbgp.resources.node import NODE
 from flatbgp.store.protocol import NotServed, Store, StoreError, Unreachable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flatbgp.cli.params import STORE_VARIABLE, USER_NAMESPACE
+from flatbgp.cli.params import STORE_VARIABLE, optional_store_option, secret_namespace_option
 from flatbgp.cli.rolevalues import AddressType, gobgp_option
 from flatbgp.resources.ip import IPAddress
 
@@ -22,16 +22,8 @@ if TYPE_CHECKING:  # loaded to run, not for --help
 @click.command()
 @gobgp_option("The daemon to look at: unix:///PATH.", required=True)
 @click.option("--node", metavar="NAME", help="Compare with the plan for this Node's daemon.")
-@click.option(
-    "--store", metavar="URL", envvar=STORE_VARIABLE, show_envvar=True, help="Where the plan comes from (with --node)."
-)
-@click.option(
-    "--secret-namespace",
-    metavar="NS",
-    default=USER_NAMESPACE,
-    show_default=True,
-    help="Where the Secrets of BGPPeers are, as the speaker was told.",
-)
+@optional_store_option("Where the plan comes from (with --node).")
+@secret_namespace_option
 @click.option("--neighbor", type=AddressType(), help="Show as well what this router sent, and what it was sent.")
 @click.option("--all-paths", is_flag=True, help="List more than 1,000 paths (keeps a daemon busy for seconds).")
 @click.option("--watch", is_flag=True, help="Go on with a line for each event of a neighbour, until Ctrl-C.")
@@ -53,7 +45,9 @@ def engine(
     for it. Exit 1 if there is one that is not on purpose. Comparing lists all paths.
     """
     if node is not None and not store:
-        raise click.UsageError(f"--node compares with a store: give --store URL or set {STORE_VARIABLE}")
+        raise click.UsageError(
+            f"--node compares with a store: give --store URL (or --kubeconfig) or set {STORE_VARIABLE}"
+        )
     asyncio.run(_show(gobgp, neighbor, all_paths=all_paths, form=form, plan=(store or "", node, secret_namespace)))
     if watch:
         asyncio.run(_watch(gobgp, form))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flatbgp.cli.errors import CommandFailed
-from flatbgp.cli.params import USER_NAMESPACE
 from flatbgp.cli.rolevalues import AddressType, GobgpTargetType, PrefixType
 from flatbgp.resources.ip import IPAddress, IPNetwork
+from flatbgp.resources.namespaces import USER_NAMESPACE
 
 if TYPE_CHECKING:  # loaded to run, not for --help
     from flatbgp.engine.gobgp.entries import Entry

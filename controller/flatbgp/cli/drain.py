@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from flatbgp.cli.errors import CommandFailed
-from flatbgp.cli.params import USER_NAMESPACE, DurationType, store_option
+from flatbgp.cli.params import DurationType, store_option
 from flatbgp.cli.plan import as_text
 from flatbgp.cli.stores import list_kinds, with_store
 from flatbgp.planning.explain import Explanation, explain
@@ -20,6 +20,7 @@ from flatbgp.resources.ip import IPAddress
 from flatbgp.resources.lease import LEASE, NAMESPACE
 from flatbgp.resources.mergepatch import merged
 from flatbgp.resources.meta import Key
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.node import DRAIN_ANNOTATION, NODE
 from flatbgp.store.protocol import Store
 

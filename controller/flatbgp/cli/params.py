@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 import click
 from click.core import ParameterSource
 
+from flatbgp.resources.namespaces import USER_NAMESPACE
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 PROGRAM: Final = "flatbgp"
@@ -17,9 +19,6 @@ PLUGIN: Final = "kubectl flatbgp"
 STORE_VARIABLE: Final = "FLATBGP_STORE"
 DEFAULT_NAMESPACE: Final = "default"
 """Where a namespaced object is looked for without ``-n`` and ``-A``, as kubectl does."""
-
-USER_NAMESPACE: Final = "kube-system"
-"""Where the copies are on the user cluster, and Secrets unless the roles were told otherwise."""
 
 _UNITS: Final = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0}
 
@@ -108,16 +107,26 @@ def store_option(function: F) -> F:
     )(_cluster_options(function))
 
 
-def optional_store_option(function: F) -> F:
-    """Add the same for a command that can do without a store."""
+def optional_store_option(text: str) -> Callable[[F], F]:
+    """Add the same for a command that can do without a store; ``text`` says what it does with one."""
+
+    def decorate(function: F) -> F:
+        return click.option(
+            "--store", metavar="URL", envvar=STORE_VARIABLE, show_envvar=True, callback=_named_store, help=text
+        )(_cluster_options(function))
+
+    return decorate
+
+
+def secret_namespace_option(function: F) -> F:
+    """Add ``--secret-namespace``."""
     return click.option(
-        "--store",
-        metavar="URL",
-        envvar=STORE_VARIABLE,
-        show_envvar=True,
-        callback=_named_store,
-        help="Check against the objects of this store as well.",
-    )(_cluster_options(function))
+        "--secret-namespace",
+        metavar="NS",
+        default=USER_NAMESPACE,
+        show_default=True,
+        help="Where the Secrets of BGPPeers are on the user cluster.",
+    )(function)
 
 
 def namespace_option(function: F) -> F:

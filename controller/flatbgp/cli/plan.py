@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 
 from flatbgp.cli.checking import checked
-from flatbgp.cli.params import USER_NAMESPACE, files_option, store_option
+from flatbgp.cli.params import files_option, secret_namespace_option, store_option
 from flatbgp.cli.stores import list_kinds, with_store
 from flatbgp.planning.explain import Explanation, explain
 from flatbgp.resources import kinds
@@ -16,13 +16,7 @@ from flatbgp.store.protocol import Store
 @click.command()
 @files_option(required=False)
 @click.option("-o", "--output", "form", type=click.Choice(["json"]), help="For programs.")
-@click.option(
-    "--secret-namespace",
-    metavar="NS",
-    default=USER_NAMESPACE,
-    show_default=True,
-    help="Where the Secrets of BGPPeers are on the user cluster, as the roles were told.",
-)
+@secret_namespace_option
 @store_option
 def plan(filenames: tuple[str, ...], form: str | None, secret_namespace: str, store: str) -> None:
     """Say what would change: one sentence an action, with its cost. Nothing is changed.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from flatbgp.cli.params import USER_NAMESPACE, DurationType, store_option
+from flatbgp.cli.params import DurationType, secret_namespace_option, store_option
 from flatbgp.cli.rolevalues import EndpointType
 from flatbgp.roles.options import AdminOptions, LogFormat, RoleOptions, SpeakerOptions
 
@@ -87,13 +87,7 @@ def role_options(function: F) -> F:
         click.option(
             "--renew-interval", type=DurationType(), default="1s", show_default=True, help="How often it is renewed."
         ),
-        click.option(
-            "--secret-namespace",
-            metavar="NS",
-            default=USER_NAMESPACE,
-            show_default=True,
-            help="Where the Secrets of BGPPeers are on the user cluster.",
-        ),
+        secret_namespace_option,
         click.option(
             "--log-format",
             type=click.Choice([form.value for form in LogFormat], case_sensitive=False),

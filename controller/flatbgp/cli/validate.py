@@ -11,7 +11,7 @@ from flatbgp.cli.stores import with_store
 
 @click.command()
 @files_option(required=True)
-@optional_store_option
+@optional_store_option("Check against the objects of this store as well.")
 def validate(filenames: tuple[str, ...], store: str | None) -> None:
     """Check files as apply would, and write nothing.
 

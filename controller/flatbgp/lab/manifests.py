@@ -7,7 +7,6 @@ from typing import Any
 
 from flatbgp.lab.commands import LabError
 from flatbgp.lab.topology import Demand, Node, NodeAddresses, Peering
-from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.resources.bgppeer import BGPPeerSpec
 from flatbgp.resources.cluster import CLUSTER
 from flatbgp.resources.codec import decode
@@ -16,6 +15,7 @@ from flatbgp.resources.faults import errors
 from flatbgp.resources.flatipmode import FlatIPModeSpec
 from flatbgp.resources.ip import Family, IPAddress
 from flatbgp.resources.meta import Key
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.networkgatewaygroup import NetworkGatewayGroupSpec
 from flatbgp.resources.node import NODE, address_of
 from flatbgp.resources.resource import Resource

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flatbgp.planning.marks import USER_NAMESPACE, is_copy, mirror_is_active
+from flatbgp.planning.marks import is_copy, mirror_is_active
 from flatbgp.resources.bgppeer import BGPPeerSpec, BGPPeerStatus
 from flatbgp.resources.flatipmode import FlatIPModeSpec, FlatIPModeStatus
 from flatbgp.resources.ip import IPAddress
 from flatbgp.resources.kind import S, T
 from flatbgp.resources.meta import Key
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.networkgatewaygroup import NetworkGatewayGroupSpec, NetworkGatewayGroupStatus
 from flatbgp.resources.reasons import Reason
 from flatbgp.resources.resource import Resource

@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from flatbgp.planning.future import AnyResource, Objects
-from flatbgp.planning.marks import FLAT_IPV4, MIRRORED_FROM, SERVICES, SOURCE_CREATED, USER_NAMESPACE
+from flatbgp.planning.marks import FLAT_IPV4, MIRRORED_FROM, SERVICES, SOURCE_CREATED
 from flatbgp.planning.mirror import SOURCES, TARGETS, notes_of
 from flatbgp.resources.cluster import CLUSTER
 from flatbgp.resources.codec import decode
 from flatbgp.resources.flatipmode import FLAT_IP_MODE
 from flatbgp.resources.kind import Kind
 from flatbgp.resources.lease import LEASE
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.node import NODE
 from flatbgp.resources.secret import SECRET
 

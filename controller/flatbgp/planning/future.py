@@ -11,7 +11,6 @@ from typing import Any
 from flatbgp.planning.configuration import Configuration
 from flatbgp.planning.configured import configured
 from flatbgp.planning.holdings import Holding, holdings, observe
-from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.planning.mirror import SOURCES, TARGETS, Create, Delete, Places, Recreate, Update, plan_mirror
 from flatbgp.planning.nodefacts import Node
 from flatbgp.planning.nodes import Given, NodePlan, NodePlanner
@@ -30,6 +29,7 @@ from flatbgp.resources.kind import Kind, S, T
 from flatbgp.resources.lease import LEASE
 from flatbgp.resources.mergepatch import merged
 from flatbgp.resources.meta import Key
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
 from flatbgp.resources.node import NODE
 from flatbgp.resources.resource import Resource

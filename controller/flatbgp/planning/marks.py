@@ -24,9 +24,6 @@ SERVICES: Final = "flatbgp.io/services"
 IN_USE_FINALIZER: Final = "flatbgp.io/in-use"
 """Finalizer of a ClusterCIDRConfig on the user cluster, while a node has, or is about to get, a block of it."""
 
-USER_NAMESPACE: Final = "kube-system"
-"""Where namespaced objects are on the user cluster."""
-
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flatbgp.planning.marks import FLAT_IPV4, MIRRORED_FROM, SERVICES, SOURCE_CREATED, USER_NAMESPACE, is_copy
+from flatbgp.planning.marks import FLAT_IPV4, MIRRORED_FROM, SERVICES, SOURCE_CREATED, is_copy
 from flatbgp.resources.bgppeer import BGP_PEER, BGPPeerSpec
 from flatbgp.resources.cluster import CLUSTER, ClusterNetwork, ClusterSpec
 from flatbgp.resources.clustercidrconfig import ADMIN_CLUSTER_CIDR_CONFIG, CLUSTER_CIDR_CONFIG
@@ -17,6 +17,7 @@ from flatbgp.resources.flatipmode import ADMIN_FLAT_IP_MODE, FLAT_IP_MODE
 from flatbgp.resources.kind import Kind
 from flatbgp.resources.mergepatch import difference
 from flatbgp.resources.meta import Key
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
 from flatbgp.resources.parsing import format_time
 from flatbgp.resources.resource import Resource

@@ -11,12 +11,12 @@ from typing import Final
 
 from flatbgp.planning.blocks import Block, block_of
 from flatbgp.planning.configuration import Configuration
-from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.planning.nodefacts import Node, NodeFacts
 from flatbgp.resources.bgpadvertisedroute import BGPAdvertisedRouteSpec, BGPAdvertisedRouteStatus
 from flatbgp.resources.ip import Family, IPNetwork
 from flatbgp.resources.meta import Key
 from flatbgp.resources.names import further_route_name, route_name
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.resource import Resource
 
 Route = Resource[BGPAdvertisedRouteSpec, BGPAdvertisedRouteStatus]

@@ -7,6 +7,7 @@ from typing import Annotated
 from flatbgp.resources.faults import Fault, shown
 from flatbgp.resources.forms import HostAddress, ObjectName, PodRange, UInt32
 from flatbgp.resources.kind import Column, Kind
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.schema import CelRule, Doc
 
 
@@ -41,7 +42,7 @@ BGP_ADVERTISED_ROUTE = Kind(
     status_type=BGPAdvertisedRouteStatus,
     doc="A route that every session announces: a node's pod range, through that node. Written by the controller.",
     written_by="controller",
-    home="kube-system",
+    home=USER_NAMESPACE,
     rules=_rules,
     cel_rules=(
         CelRule(

@@ -8,6 +8,7 @@ from typing import Annotated
 from flatbgp.resources.forms import ASN, Count, HostAddress, ObjectName
 from flatbgp.resources.ip import Family
 from flatbgp.resources.kind import Column, Kind
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.reasons import Reason
 from flatbgp.resources.schema import Doc, KeyedBy
 
@@ -66,7 +67,7 @@ BGP_SESSION = Kind(
     status_type=BGPSessionStatus,
     doc="A BGP session of one node with one router, as the node sees it. Written by the node's speaker.",
     written_by="speaker",
-    home="kube-system",
+    home=USER_NAMESPACE,
     columns=(
         Column("LOCAL ASN", ".spec.localASN", type="integer"),
         Column("PEER ASN", ".spec.peerASN", type="integer"),

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from flatbgp.resources.kind import Column, Kind
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.schema import Doc
 
-NAMESPACE = "kube-system"
+NAMESPACE = USER_NAMESPACE
 FLOATING_IP_LABEL = "flatbgp.io/floating-ip"
 """Label, with the value "true", of the Leases of floating IPs: an idle speaker watches these and no others."""
 

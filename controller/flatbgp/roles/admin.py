@@ -14,7 +14,7 @@ import structlog
 
 from flatbgp.host.clock import boottime
 from flatbgp.planning.happenings import Happening
-from flatbgp.planning.marks import IN_USE_FINALIZER, USER_NAMESPACE
+from flatbgp.planning.marks import IN_USE_FINALIZER
 from flatbgp.planning.mirror import (
     SOURCES,
     TARGETS,
@@ -31,6 +31,7 @@ from flatbgp.planning.mirror import (
 )
 from flatbgp.resources.cluster import CLUSTER
 from flatbgp.resources.lease import LEASE, NAMESPACE
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.reasons import Reason
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SECRET

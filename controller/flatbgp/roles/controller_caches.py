@@ -11,7 +11,6 @@ from typing import Any
 from flatbgp.planning.configuration import last_good
 from flatbgp.planning.configured import Configured, configured
 from flatbgp.planning.holdings import LeaseResource, lease_address
-from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.planning.nodefacts import Node
 from flatbgp.planning.routes import Route
 from flatbgp.planning.sessionwatch import Session
@@ -24,6 +23,7 @@ from flatbgp.resources.flatipmode import FLAT_IP_MODE
 from flatbgp.resources.ip import IPNetwork
 from flatbgp.resources.lease import LEASE, NAMESPACE
 from flatbgp.resources.meta import Key
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
 from flatbgp.resources.node import NODE, NodeSpec, NodeStatus
 from flatbgp.resources.resource import Resource

@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.planning.uninstallation import (
     ROLES,
     LeaseSight,
@@ -28,6 +27,7 @@ from flatbgp.resources.clustercidrconfig import CLUSTER_CIDR_CONFIG
 from flatbgp.resources.kind import Kind
 from flatbgp.resources.lease import LEASE, NAMESPACE
 from flatbgp.resources.meta import Key
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.workload import (
     COMPONENT_LABEL,

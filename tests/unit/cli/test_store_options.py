@@ -26,7 +26,7 @@ def needs(store: str) -> None:
 
 
 @group.command()
-@optional_store_option
+@optional_store_option("What it is for.")
 def may(store: str | None) -> None:
     """Say the store, if there is one."""
     click.echo(store)

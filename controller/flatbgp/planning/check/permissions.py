@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from flatbgp.planning.check.findings import Finding, listed, ok, problem, warning
-from flatbgp.planning.marks import USER_NAMESPACE
+from flatbgp.resources.namespaces import USER_NAMESPACE
 
 
 class Who(StrEnum):

@@ -22,6 +22,7 @@ from flatbgp.resources.flatipmode import ADMIN_FLAT_IP_MODE, FLAT_IP_MODE, FlatI
 from flatbgp.resources.kind import Kind, S, T
 from flatbgp.resources.manifest import Manifest
 from flatbgp.resources.meta import Key
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.networkgatewaygroup import (
     NETWORK_GATEWAY_GROUP,
     NetworkGatewayGroupSpec,
@@ -30,8 +31,6 @@ from flatbgp.resources.networkgatewaygroup import (
 from flatbgp.resources.node import NODE, NodeSpec, NodeStatus
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SECRET, SecretSpec, SecretStatus
-
-USER_NAMESPACE = "kube-system"
 
 
 @dataclass(frozen=True, slots=True)

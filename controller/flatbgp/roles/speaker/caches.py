@@ -13,7 +13,6 @@ from flatbgp.planning.drain import is_draining
 from flatbgp.planning.gateway import events
 from flatbgp.planning.gateway.records import read_lease, same_but_renewed
 from flatbgp.planning.holdings import LeaseResource, lease_address
-from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
 from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.bgpsession import BGP_SESSION
@@ -21,6 +20,7 @@ from flatbgp.resources.flatipmode import FLAT_IP_MODE
 from flatbgp.resources.ip import Family, IPAddress
 from flatbgp.resources.lease import FLOATING_IPS, LEASE, NAMESPACE
 from flatbgp.resources.meta import Key
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
 from flatbgp.resources.node import NODE, NodeSpec, NodeStatus, address_of
 from flatbgp.resources.resource import Resource

@@ -12,7 +12,6 @@ from flatbgp.engine.model import Desired, Path
 from flatbgp.planning.configuration import configuration
 from flatbgp.planning.future import Future, Objects, future_of
 from flatbgp.planning.holdings import Holding, holdings, observe
-from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.planning.sessions import PlannedSession, SessionPlan, plan_sessions
 from flatbgp.planning.sessionwatch import established_of
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
@@ -23,6 +22,7 @@ from flatbgp.resources.ip import Family, IPAddress, IPNetwork
 from flatbgp.resources.kinds import AnyKind
 from flatbgp.resources.lease import LEASE
 from flatbgp.resources.meta import Key
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
 from flatbgp.resources.node import NODE, address_of
 from flatbgp.resources.resource import Resource

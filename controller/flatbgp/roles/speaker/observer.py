@@ -7,13 +7,13 @@ from datetime import datetime
 from flatbgp.engine.model import NeighborState, SessionState
 from flatbgp.host.interface import Host
 from flatbgp.host.model import NextHop, Route
-from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.planning.notifications import Names
 from flatbgp.planning.sessions import PlannedSession, SessionId
 from flatbgp.planning.sessionstate import Observation, Wire, assess
 from flatbgp.resources.bgpsession import BGPSessionStatus, SessionStatusState
 from flatbgp.resources.ip import Family, IPAddress
 from flatbgp.resources.meta import Key
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.roles.runtime_http import Sample
 from flatbgp.roles.speaker.caches import Caches
 from flatbgp.roles.speaker.daemon import Daemon

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from flatbgp.planning.happenings import Happening, of_session
-from flatbgp.planning.marks import USER_NAMESPACE
 from flatbgp.planning.sessions import PlannedSession
 from flatbgp.resources.bgpsession import BGP_SESSION, BGPSessionSpec, BGPSessionStatus
 from flatbgp.resources.codec import encode, encode_spec, encode_status
 from flatbgp.resources.meta import Key, Meta
 from flatbgp.resources.names import session_name
+from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.resource import Resource
 from flatbgp.store.protocol import AlreadyExists, NotFound, Store
 
