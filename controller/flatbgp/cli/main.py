@@ -69,9 +69,10 @@ class Program(LazyGroup):
 def cli() -> None:
     """Flat-mode Kubernetes pod networking over BGP: a control plane around GoBGP.
 
-    All commands but validate need a store: --store URL after the command, or FLATBGP_STORE. A URL is sqlite:PATH: one
-    file, which all processes of this machine can share; or kubernetes: for a cluster, which --kubeconfig and --context
-    name as well. Linked as kubectl-flatbgp it is "kubectl flatbgp", and uses kubectl's cluster unless told otherwise.
+    Objects are in a store, which commands that read or write them need: --store URL after the command, or
+    FLATBGP_STORE. A URL is sqlite:PATH: one file, which all processes of this machine can share; or kubernetes: for a
+    cluster, which --kubeconfig and --context name as well. Linked as kubectl-flatbgp it is "kubectl flatbgp", and uses
+    kubectl's cluster unless told otherwise.
     """
 
 

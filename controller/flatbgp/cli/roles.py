@@ -77,7 +77,7 @@ def role_options(function: F) -> F:
             type=click.Path(file_okay=False, path_type=Path),
             default=default_state_dir,
             show_default="$STATE_DIRECTORY, /var/lib/flatbgp for root, else XDG's",
-            help="Keeps what must survive a restart.",
+            help="Keeps what must survive a restart of a speaker; the other roles keep nothing.",
         ),
         click.option("--metrics-bind", type=EndpointType(), help="Serve Prometheus metrics here (default: no port)."),
         click.option("--health-bind", type=EndpointType(), help="Serve /healthz and /readyz here (default: no port)."),
