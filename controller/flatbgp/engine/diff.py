@@ -20,6 +20,7 @@ from flatbgp.engine.model import (
     Path,
 )
 from flatbgp.planning.costs import SETTING_COSTS, Cost, dearest
+from flatbgp.planning.phrases import all_of
 from flatbgp.resources.ip import IPAddress
 
 _SHOWN = 3  # routes named in a sentence, before "and N more"
@@ -84,7 +85,7 @@ class UpdateNeighbor:
             Cost.ROUTE_UPDATE: "by sending its routes again",
             Cost.SESSION_RESET: "by a session reset",
         }[self.cost]
-        return f"Change {_listed(self.changed)} of the session {_session(self.neighbor)}, {how}."
+        return f"Change {all_of(self.changed)} of the session {_session(self.neighbor)}, {how}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,13 +218,8 @@ def _routes(paths: tuple[Path, ...]) -> str:
     named = [f"{path.prefix} via {path.next_hop}" for path in paths[:_SHOWN]]
     if len(paths) > _SHOWN:
         named.append(f"{len(paths) - _SHOWN} more")
-    return f"{'route' if len(paths) == 1 else f'{len(paths)} routes:'} {_listed(named)}"
+    return f"{'route' if len(paths) == 1 else f'{len(paths)} routes:'} {all_of(named)}"
 
 
 def _session(neighbor: Neighbor) -> str:
     return f"with {neighbor.address} (AS{neighbor.peer_asn}) from {neighbor.local_address} (AS{neighbor.local_asn})"
-
-
-def _listed(words: Collection[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last

@@ -10,6 +10,7 @@ from datetime import datetime
 from flatbgp.planning.blocks import Block, block_of
 from flatbgp.planning.configuration import Configuration, Group, Mode, Peer, Verdict, judge
 from flatbgp.planning.holdings import Holding, Sightings
+from flatbgp.planning.phrases import some_of
 from flatbgp.planning.podcidrs import CIDRConfig, Shortage, Usage
 from flatbgp.planning.routes import RoutePlan
 from flatbgp.planning.sessions import PeerPlan, SessionId, SessionPlan
@@ -21,9 +22,6 @@ from flatbgp.resources.ip import IPAddress, IPNetwork
 from flatbgp.resources.meta import Meta
 from flatbgp.resources.networkgatewaygroup import FloatingIPStatus, NetworkGatewayGroupStatus, printed
 from flatbgp.resources.reasons import Reason
-
-NAMES_SHOWN = 10
-"""A message names so many objects and counts the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,21 +169,16 @@ def _complete(meta: Meta, facts: Facts) -> Condition:
     routes, found = facts.routes, []
     if facts.shortages:
         nodes = [f"{shortage.node} ({shortage.message.rstrip('.')})" for shortage in facts.shortages]
-        found.append((Reason.CIDR_NOT_AVAILABLE, f"No pod CIDR for {_listed(nodes)}."))
+        found.append((Reason.CIDR_NOT_AVAILABLE, f"No pod CIDR for {some_of(nodes)}."))
     if routes.without_address:
         nodes = [f"{node} ({family})" for node, family in routes.without_address]
-        found.append((Reason.NO_ADDRESS, f"No address of the family, so not announced: {_listed(nodes)}."))
+        found.append((Reason.NO_ADDRESS, f"No address of the family, so not announced: {some_of(nodes)}."))
     if routes.duplicates:
         pairs = [f"{prefix} of {node}" for prefix, node in routes.duplicates]
-        found.append((Reason.POD_CIDR_CONFLICT, f"Announced for an older Node with the same: {_listed(pairs)}."))
+        found.append((Reason.POD_CIDR_CONFLICT, f"Announced for an older Node with the same: {some_of(pairs)}."))
     reason = found[0][0] if found else Reason.READY
     message = " ".join(text for _, text in found) or "Every pod CIDR of the enabled families is announced."
     return _condition(meta, "RoutesComplete", holds=not found, reason=reason, message=message)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def range_status(
@@ -211,14 +204,14 @@ def range_status(
         return ClusterCIDRConfigStatus(conditions=merge(before.conditions, _refused(config.meta, refusal), wall))
     conditions = [_active(config.meta, usage, rival)]
     if config.meta.deleting:
-        message = f"In use by {_listed(usage.nodes)}." if usage.nodes else "No node uses it any more."
+        message = f"In use by {some_of(usage.nodes)}." if usage.nodes else "No node uses it any more."
         conditions.append(
             _condition(config.meta, "Terminating", holds=True, reason=Reason.TERMINATING, message=message)
         )
     own = [block_of(given.cidr) for given in (config.spec.ipv4, config.spec.ipv6) if given is not None]
     overlaps = [*_overlapped(own, others), *_inside(own, addresses)]
     if overlaps:
-        message = f"Overlaps {_listed(overlaps)}; blocks are kept apart."
+        message = f"Overlaps {some_of(overlaps)}; blocks are kept apart."
         conditions.append(
             _condition(config.meta, "Overlapping", holds=True, reason=Reason.OVERLAPPING, message=message)
         )

@@ -39,7 +39,6 @@ from flatbgp.roles.controller import utc_now
 from flatbgp.roles.options import AdminOptions
 from flatbgp.roles.recorder import Recorder
 from flatbgp.roles.runtime import (
-    RETRY_SECONDS,
     RoleFailed,
     Runtime,
     Trouble,
@@ -47,6 +46,7 @@ from flatbgp.roles.runtime import (
     lead_again,
     process_identity,
     reconcile,
+    retry_pause,
     run_role,
 )
 from flatbgp.roles.runtime_writes import REFUSED_RETRY_SECONDS, Write, Writer
@@ -178,7 +178,7 @@ async def _patiently(call: Callable[[], Awaitable[R]], trouble: Trouble) -> R:
             answer = await call()
         except StoreError as error:
             trouble.report("store", f"{error}; trying again")
-            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            await asyncio.sleep(retry_pause(failures))
             failures += 1
         else:
             trouble.clear("store")

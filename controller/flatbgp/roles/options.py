@@ -31,9 +31,9 @@ class RoleOptions:
 
     ``store`` is the URL of the store that the role serves (of the user cluster, where there are two); ``state_dir``
     keeps what must survive a restart of a speaker, below it keyed by store and node (the other roles take all they know
-    from the store). No port is opened for a bind that is ``None``. A Lease lasts ``lease_duration`` and is renewed every
-    ``renew_interval``: leadership for controller and admin, a floating IP for the speaker. ``log_level`` is a name of
-    :mod:`logging` in lower case.
+    from the store). No port is opened for a bind that is ``None``. A Lease lasts ``lease_duration`` and is renewed
+    every ``renew_interval``: leadership for controller and admin, a floating IP for the speaker. ``log_level`` is a
+    name of :mod:`logging` in lower case.
     """
 
     store: str

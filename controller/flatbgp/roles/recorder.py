@@ -14,7 +14,7 @@ from typing import Final
 from flatbgp.planning.happenings import Happening, event_document, event_name, event_namespace
 from flatbgp.resources.event import EVENT
 from flatbgp.resources.parsing import format_time
-from flatbgp.roles.runtime import RETRY_SECONDS, Trouble
+from flatbgp.roles.runtime import Trouble, retry_pause
 from flatbgp.store.protocol import AlreadyExists, NotFound, Store, StoreError, Unreachable
 
 WAITING: Final = 200
@@ -86,7 +86,7 @@ class Recorder:
                 async with asyncio.timeout(_REQUEST_SECONDS):
                     await self._write(name, happening, count)
             except (Unreachable, TimeoutError):
-                await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+                await asyncio.sleep(retry_pause(failures))
                 failures += 1
                 continue
             except StoreError as error:  # refused, or not allowed: it would be again

@@ -34,6 +34,11 @@ RETRY_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 """Waits after the first, second, ... failure in a row; the last one repeats. A change ends the wait at once."""
 
 
+def retry_pause(failures: int) -> float:
+    """Return how many seconds to wait after a failure that so many others went before, without a success."""
+    return RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+
+
 class RoleFailed(Exception):
     """The role cannot go on. The text says what failed, on what, why and what to do; ``status`` is the exit status."""
 
@@ -116,7 +121,7 @@ async def reconcile(
             pause = await step()
         except StoreError as error:
             trouble.report(about, str(error))
-            pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+            pause = retry_pause(failures)
             failures += 1
         else:
             trouble.clear(about)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from flatbgp.planning.check.findings import Finding, listed, ok, problem, warning
+from flatbgp.planning.check.findings import Finding, ok, problem, warning
+from flatbgp.planning.phrases import some_of
 from flatbgp.resources.crd import ADMIN_GROUP, MINIMUM_KUBERNETES
 from flatbgp.resources.kinds import AnyKind
 
@@ -48,7 +49,7 @@ def judge_definitions(kinds: Iterable[AnyKind], found: Mapping[str, Definition])
         elif kind.version not in definition.served:
             yield problem(
                 subject,
-                f"serves {listed(sorted(definition.served))} and not {kind.version}{_belongs(definition)};"
+                f"serves {some_of(sorted(definition.served))} and not {kind.version}{_belongs(definition)};"
                 " bring it to flatbgp's own (files/crds in the chart)",
             )
         elif definition.owner:
@@ -62,7 +63,7 @@ def judge_definitions(kinds: Iterable[AnyKind], found: Mapping[str, Definition])
         else:
             well.append(name)
     if well:
-        yield ok("CustomResourceDefinitions", listed(well))
+        yield ok("CustomResourceDefinitions", some_of(well))
 
 
 def _belongs(definition: Definition) -> str:
@@ -78,7 +79,7 @@ def judge_allocators(allocators: Iterable[str] | None) -> Iterator[Finding]:
     if found:
         yield warning(
             subject,
-            f"{listed(found)} gives pod CIDRs to Nodes; two allocators give one block to two nodes sooner or later:"
+            f"{some_of(found)} gives pod CIDRs to Nodes; two allocators give one block to two nodes sooner or later:"
             " start it with --allocate-node-cidrs=false",
         )
     else:

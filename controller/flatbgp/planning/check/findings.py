@@ -1,12 +1,7 @@
 """What ``flatbgp check`` says: one line each."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
-
-NAMES_SHOWN: Final = 10
-"""A line names so many objects and counts the rest."""
 
 
 class Level(StrEnum):
@@ -42,10 +37,3 @@ def warning(subject: str, message: str) -> Finding:
 def problem(subject: str, message: str) -> Finding:
     """Return a finding of something that keeps sessions from coming up."""
     return Finding(Level.PROBLEM, subject, message)
-
-
-def listed(names: Iterable[object]) -> str:
-    """Return names as a list with commas, cut after some."""
-    texts = [str(name) for name in names]
-    more = f" and {len(texts) - NAMES_SHOWN} more" if len(texts) > NAMES_SHOWN else ""
-    return ", ".join(texts[:NAMES_SHOWN]) + more

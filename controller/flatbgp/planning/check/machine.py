@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from flatbgp.planning.check.findings import Finding, listed, ok, problem, warning
+from flatbgp.planning.check.findings import Finding, ok, problem, warning
 from flatbgp.planning.check.objects import Objects
+from flatbgp.planning.phrases import some_of
 from flatbgp.resources.ip import IPAddress, IPNetwork
 
 
@@ -79,7 +80,8 @@ def _node(machine: Machine, objects: Objects) -> Iterator[Finding]:
     if wanted and not any(address in subnet for subnet in machine.subnets for address in wanted):
         yield warning(
             subject,
-            f"no floating IP lies in its subnets ({listed(machine.subnets) or 'it has none'}), so it can be no gateway",
+            f"no floating IP lies in its subnets ({some_of(machine.subnets) or 'it has none'}), so it can be no "
+            "gateway",
         )
 
 
@@ -95,17 +97,17 @@ def _lan(machine: Machine, objects: Objects) -> Iterator[Finding]:
         if not macs:
             continue
         if holder and holder != machine.node:
-            yield ok(subject, f"answers on the LAN from {listed(macs)}, as {holder} holds it")
+            yield ok(subject, f"answers on the LAN from {some_of(macs)}, as {holder} holds it")
         elif address in machine.held:
             yield problem(
                 subject,
-                f"is on this host, and {listed(macs)} answers for it as well: two hosts have it; stop the other one",
+                f"is on this host, and {some_of(macs)} answers for it as well: two hosts have it; stop the other one",
             )
         else:
             yield problem(
                 subject,
-                f"{listed(macs)} answers for it already, and no node holds it: another host has it, so no gateway takes"
-                " it; free it there, or reserve another one",
+                f"{some_of(macs)} answers for it already, and no node holds it: another host has it, so no gateway "
+                "takes it; free it there, or reserve another one",
             )
 
 
@@ -118,7 +120,7 @@ def _router(subject: str, trial: Trial, objects: Objects, peer: IPAddress) -> Fi
         case Reach.CONNECTED:
             return ok(subject, f"accepts TCP on port 179 {source}")
         case _ if up:
-            return ok(subject, f"does not accept TCP on port 179 {source}, but its session with {listed(up)} is up")
+            return ok(subject, f"does not accept TCP on port 179 {source}, but its session with {some_of(up)} is up")
         case Reach.UNANSWERED:
             return problem(
                 subject,

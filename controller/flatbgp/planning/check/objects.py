@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
-from flatbgp.planning.check.findings import Finding, listed, ok, problem, warning
+from flatbgp.planning.check.findings import Finding, ok, problem, warning
 from flatbgp.planning.configured import Configured
 from flatbgp.planning.nodefacts import Node
+from flatbgp.planning.phrases import some_of
 from flatbgp.resources.bgppeer import BGPPeerSpec
 from flatbgp.resources.bgpsession import BGPSessionSpec, BGPSessionStatus, SessionStatusState
 from flatbgp.resources.flatipmode import FlatIPModeSpec
@@ -123,12 +124,12 @@ def _configuration(objects: Objects) -> Iterator[Finding]:
     ]
     if missing:
         where = (
-            f"the manifests of Cluster {listed(objects.clusters)} are for the user cluster, where a mirror brings them:"
-            " check that one, or run flatbgp admin"
+            f"the manifests of Cluster {some_of(objects.clusters)} are for the user cluster, where a mirror brings "
+            "them: check that one, or run flatbgp admin"
             if objects.clusters
             else "apply the manifests"
         )
-        yield warning("configuration", f"there is no {listed(missing)} yet, so no session is planned; {where}")
+        yield warning("configuration", f"there is no {some_of(missing)} yet, so no session is planned; {where}")
     elif objects.mode is not None:
         names = [name for name, _ in objects.peers]
         if not names:
@@ -136,7 +137,7 @@ def _configuration(objects: Objects) -> Iterator[Finding]:
         elif not objects.families:
             yield warning("FlatIPMode default", "announces neither family; set enableBGPIPv4 or enableBGPIPv6")
         else:
-            yield ok("configuration", f"{' and '.join(objects.families)} to {listed(names)}")
+            yield ok("configuration", f"{' and '.join(objects.families)} to {some_of(names)}")
 
 
 def _nodes(objects: Objects) -> Iterator[Finding]:
@@ -152,19 +153,19 @@ def _nodes(objects: Objects) -> Iterator[Finding]:
         else:
             yield warning(
                 "nodes",
-                f"{listed(lacking)} without an InternalIP of {family}: their {family} routes are left out; let the"
+                f"{some_of(lacking)} without an InternalIP of {family}: their {family} routes are left out; let the"
                 " kubelet report one (--node-ip)",
             )
     wanted = objects.configured.config.floating_ips
     outside = [
-        f"{name} ({listed(subnets)})"
+        f"{name} ({some_of(subnets)})"
         for name, subnets in sorted(objects.subnets.items())
         if wanted and not any(address in subnet for subnet in subnets for address in wanted)
     ]
     if outside:
         yield warning(
             "nodes",
-            f"no floating IP lies in the subnet of {listed(outside)}: they can be no gateway; give the"
+            f"no floating IP lies in the subnet of {some_of(outside)}: they can be no gateway; give the"
             " NetworkGatewayGroup an address there if their rack is to have sessions",
         )
 
@@ -191,11 +192,11 @@ def _floating_ip(address: IPAddress, noted: FloatingIPStatus | None, objects: Ob
         if address == address_of(node.status, Family.of(address))
     ]
     if owners:
-        return problem(subject, f"is the own address of Node {listed(owners)}; reserve another one")
+        return problem(subject, f"is the own address of Node {some_of(owners)}; reserve another one")
     near = [name for name, subnets in sorted(objects.subnets.items()) if any(address in subnet for subnet in subnets)]
     said = f" {noted.message}" if noted is not None and noted.message else ""
     if near:
-        return warning(subject, f"is not held yet; {listed(near)} can hold it.{said}")
+        return warning(subject, f"is not held yet; {some_of(near)} can hold it.{said}")
     unknown = [node.meta.name for node in objects.nodes if node.meta.name not in objects.subnets]
     if objects.nodes and not unknown:
         return problem(
@@ -203,7 +204,7 @@ def _floating_ip(address: IPAddress, noted: FloatingIPStatus | None, objects: Ob
         )
     return warning(
         subject,
-        f"is not held yet, and the subnets of {listed(unknown) or 'the nodes'} are not known here; run flatbgp check"
+        f"is not held yet, and the subnets of {some_of(unknown) or 'the nodes'} are not known here; run flatbgp check"
         f" --node NAME on a node of its rack.{said}",
     )
 
@@ -235,7 +236,7 @@ def _ranges(objects: Objects) -> Iterator[Finding]:
         if block is not None
     ]
     foreign = [
-        f"{node.meta.name} ({listed(node.spec.pod_cidrs)})"
+        f"{node.meta.name} ({some_of(node.spec.pod_cidrs)})"
         for node in objects.nodes
         if node.spec is not None
         and any(not any(_within(cidr, block) for block in blocks) for cidr in node.spec.pod_cidrs)
@@ -244,11 +245,11 @@ def _ranges(objects: Objects) -> Iterator[Finding]:
     if foreign:
         yield warning(
             "pod CIDRs",
-            f"{listed(foreign)} got them from somebody else, as no ClusterCIDRConfig has them; they are kept and"
+            f"{some_of(foreign)} got them from somebody else, as no ClusterCIDRConfig has them; they are kept and"
             " announced. See that no other allocator goes on (kube-controller-manager --allocate-node-cidrs=false)",
         )
     if not usable and waiting:
-        yield warning("pod CIDRs", f"{listed(waiting)} have none, and there is no ClusterCIDRConfig to give any")
+        yield warning("pod CIDRs", f"{some_of(waiting)} have none, and there is no ClusterCIDRConfig to give any")
     elif not foreign and not waiting and objects.nodes:
         yield ok("pod CIDRs", f"all {len(objects.nodes)} nodes have theirs")
 

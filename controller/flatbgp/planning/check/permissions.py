@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from flatbgp.planning.check.findings import Finding, listed, ok, problem, warning
+from flatbgp.planning.check.findings import Finding, ok, problem, warning
+from flatbgp.planning.phrases import some_of
 from flatbgp.resources.namespaces import USER_NAMESPACE
 
 
@@ -111,9 +112,9 @@ def judge_permissions(who: Who, asked: Iterable[Access], refused: Iterable[Acces
     if not lacking:
         yield ok(subject, f"all {len(tuple(asked))} are there")
     elif who is Who.PERSON:
-        yield warning(subject, f"you may not {listed(lacking)}; whoever may, can do that for you")
+        yield warning(subject, f"you may not {some_of(lacking)}; whoever may, can do that for you")
     else:
         yield problem(
             subject,
-            f"it may not {listed(lacking)}; install or upgrade the chart, whose roles allow just what is needed",
+            f"it may not {some_of(lacking)}; install or upgrade the chart, whose roles allow just what is needed",
         )

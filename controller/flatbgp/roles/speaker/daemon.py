@@ -16,7 +16,7 @@ from flatbgp.engine.errors import EngineError, EngineUnavailable
 from flatbgp.engine.model import Desired, EngineInfo, Exit, Neighbor, NeighborState, Observed, SessionState
 from flatbgp.engine.protocol import Engine
 from flatbgp.resources.ip import IPAddress
-from flatbgp.roles.runtime import RETRY_SECONDS, Trouble, Wakeup
+from flatbgp.roles.runtime import Trouble, Wakeup, retry_pause
 
 HEARTBEAT_SECONDS = 1.0
 PREFIX_LIMIT_RETRY_SECONDS = 300.0
@@ -180,7 +180,7 @@ class Daemon:
                 pass  # the heartbeat says so, and the loop below waits for it
             except EngineError as error:
                 self._failed(error)
-            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            await asyncio.sleep(retry_pause(failures))
             failures += 1
 
     async def look(self) -> None:
@@ -221,7 +221,7 @@ class Daemon:
                     await self._reconcile()
             except EngineError as error:
                 self._failed(error)
-                pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+                pause = retry_pause(failures)
                 failures += 1
             else:
                 failures = 0

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from flatbgp.engine.diff import changes
 from flatbgp.engine.model import Neighbor, NeighborState, Observed, Path, SessionState
+from flatbgp.planning.phrases import all_of
 from flatbgp.planning.sessions import PlannedSession
 from flatbgp.resources.ip import IPAddress, IPNetwork
 from flatbgp.roles.speaker.expected import Expected
@@ -68,7 +69,7 @@ def _daemon(expected: Expected, observed: Observed) -> Iterator[Difference]:
     info, desired = observed.info, expected.desired
     if not info.started:
         if desired.neighbors or desired.paths:
-            held = _listed(sorted(map(str, expected.held)))
+            held = all_of(sorted(map(str, expected.held)))
             yield Difference(
                 Kind.MISSING,
                 "daemon",
@@ -138,7 +139,7 @@ def _why_not(peer: IPAddress, local: IPAddress, expected: Expected) -> str:
     holder = expected.holders[local]
     if holder != expected.node:
         return f"{expected.node} does not hold {local}; {f'{holder} does' if holder else 'nobody does'}, by its Lease"
-    others = _listed([str(session.local_ip) for session in used[0].sessions])
+    others = all_of([str(session.local_ip) for session in used[0].sessions])
     return f"BGPPeer {used[0].peer.meta.name} has its sessions from {others}"
 
 
@@ -250,7 +251,3 @@ def _each(kind: Kind, paths: Iterable[Path], words: Any) -> Iterator[Difference]
         yield Difference(kind, "route", words(path))
     if (more := len(ordered) - NAMED_ONE_BY_ONE) > 0:
         yield Difference(kind, "route", f"And {more} more routes.")
-
-
-def _listed(words: list[str]) -> str:
-    return ", ".join(words[:-1]) + f" and {words[-1]}" if len(words) > 1 else "".join(words)

@@ -27,7 +27,7 @@ from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
 from flatbgp.resources.node import NODE, address_of
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SECRET, SecretSpec
-from flatbgp.roles.speaker.sessions import RouteTable, neighbors, router_id
+from flatbgp.roles.speaker.sessions import RouteTable, marker_of, neighbors, router_id
 from flatbgp.store.protocol import Store
 
 AnyResource = Resource[Any, Any]
@@ -107,7 +107,7 @@ def expected_of_store(resources: Iterable[AnyResource], node: str, identity: str
     }
     return _expected(
         node,
-        marker=f"flatbgp-{identity}-{node}",
+        marker=marker_of(identity, node),
         objects=objects,
         held=held,
         plan=plan,
@@ -126,7 +126,7 @@ def expected_of_manifests(resources: Iterable[AnyResource], node: str, secret_na
     causes = {spec.prefix: f"the pod CIDR of Node {spec.node_name}" for spec in future.routes.values()}
     return _expected(
         node,
-        marker=f"flatbgp-store-{node}",  # a store's own identity takes the place of the word
+        marker=marker_of("store", node),  # a store's own identity takes the place of the word
         objects=Objects(resources),
         held=future.holdings,
         plan=future.sessions,

@@ -3,7 +3,7 @@
 import asyncio
 
 from flatbgp.host.interface import Host
-from flatbgp.roles.runtime import RETRY_SECONDS, RoleFailed, Runtime, Trouble
+from flatbgp.roles.runtime import RoleFailed, Runtime, Trouble, retry_pause
 from flatbgp.roles.speaker.memory import Memory
 from flatbgp.store.protocol import Store, StoreError
 
@@ -21,7 +21,7 @@ async def learn_identity(store: Store, memory: Memory, host: Host, runtime: Runt
             break
         except StoreError as error:
             trouble.report("store", f"{error}; trying again")
-            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            await asyncio.sleep(retry_pause(failures))
             failures += 1
     known = memory.identity()
     if known not in (None, identity):

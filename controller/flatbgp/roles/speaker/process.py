@@ -12,6 +12,7 @@ from flatbgp.roles.options import SpeakerOptions
 from flatbgp.roles.runtime import RoleFailed, Runtime, run_role
 from flatbgp.roles.speaker.identity import learn_identity
 from flatbgp.roles.speaker.memory import Memory
+from flatbgp.roles.speaker.sessions import marker_of
 from flatbgp.roles.speaker.speaker import Speaker
 from flatbgp.roles.speaker.tracing import CallTracing
 from flatbgp.store.url import open_store
@@ -32,7 +33,7 @@ async def speak(runtime: Runtime, options: SpeakerOptions) -> None:
             memory = Memory.of(options.state_dir, options.store, options.node)
             identity = await learn_identity(store, memory, host, runtime)
             with SpeakerLock(identity, options.node):
-                marker = f"flatbgp-{identity}-{options.node}"
+                marker = marker_of(identity, options.node)
                 speaker = Speaker(options, runtime, store, host, engine, memory, marker)
                 work = asyncio.create_task(speaker.run(), name="speaker")
                 try:

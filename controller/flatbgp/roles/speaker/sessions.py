@@ -98,6 +98,11 @@ def router_id(node_address: IPAddress | None, node: str) -> IPv4Address:
     return IPv4Address(0xF0000000 | int.from_bytes(sha256(node.encode()).digest()[:4], "big") >> 4)
 
 
+def marker_of(identity: str, node: str) -> str:
+    """Return the marker of a node's daemon: the identity of the store that it is filled from, and the node."""
+    return f"flatbgp-{identity}-{node}"
+
+
 def neighbors(
     sessions: Iterable[PlannedSession], secrets: Mapping[str, SecretSpec], held: frozenset[IPAddress]
 ) -> Mapping[IPAddress, Neighbor]:
