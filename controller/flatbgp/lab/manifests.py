@@ -13,11 +13,11 @@ from flatbgp.resources.codec import decode
 from flatbgp.resources.crosscheck import crosscheck
 from flatbgp.resources.faults import errors
 from flatbgp.resources.flatipmode import FlatIPModeSpec
-from flatbgp.resources.ip import Family, IPAddress
+from flatbgp.resources.ip import IPAddress
 from flatbgp.resources.meta import Key
 from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.networkgatewaygroup import NetworkGatewayGroupSpec
-from flatbgp.resources.node import NODE, address_of
+from flatbgp.resources.node import NODE, addresses_of
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SecretSpec
 from flatbgp.resources.secrets import Password
@@ -91,7 +91,9 @@ def demand_of(resources: Iterable[AnyResource], *, mesh: bool = True) -> Demand:
     return Demand(
         floating_ips=tuple(dict.fromkeys(floating_ips)),
         peerings=tuple(peering for _, peering in peerings.values()),
-        nodes=tuple(NodeAddresses(each.meta.name, node_addresses(each)) for each in everything if each.kind is NODE),
+        nodes=tuple(
+            NodeAddresses(each.meta.name, addresses_of(each.status)) for each in everything if each.kind is NODE
+        ),
         mesh=mesh,
     )
 
@@ -111,12 +113,6 @@ def _peering(peer: Key, spec: BGPPeerSpec, passwords: Mapping[Key, Password]) ->
         password=password,
         multihop=spec.ebgp_multihop,
     )
-
-
-def node_addresses(node: AnyResource) -> tuple[IPAddress, ...]:
-    """Return the first usable InternalIP of each family, IPv4 first."""
-    found = (address_of(node.status, family) for family in Family)
-    return tuple(address for address in found if address is not None)
 
 
 def node_document(node: Node) -> dict[str, Any]:

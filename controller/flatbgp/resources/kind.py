@@ -72,3 +72,7 @@ class Kind(Generic[S, T]):
     def full_name(self) -> str:
         """``plural.group``, as kubectl writes it."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def scope(self, namespace: str | None) -> str | None:
+        """Return the namespace to look for objects in: ``None`` for all, and for kinds that have none."""
+        return namespace if self.namespaced else None

@@ -85,6 +85,12 @@ def address_of(status: NodeStatus | None, family: Family) -> IPAddress | None:
     return None
 
 
+def addresses_of(status: NodeStatus | None) -> tuple[IPAddress, ...]:
+    """Return a node's addresses, one of each family that it has, IPv4 first."""
+    found = (address_of(status, family) for family in Family)
+    return tuple(address for address in found if address is not None)
+
+
 def completed(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a Node's document with ``podCIDRs`` and ``podCIDR`` telling the same (the second follows the first).
 

@@ -22,7 +22,7 @@ from flatbgp.resources.lease import FLOATING_IPS, LEASE, NAMESPACE
 from flatbgp.resources.meta import Key
 from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
-from flatbgp.resources.node import NODE, NodeSpec, NodeStatus, address_of
+from flatbgp.resources.node import NODE, NodeSpec, NodeStatus, addresses_of
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SECRET, SecretSpec
 from flatbgp.store.cache import Cache, CacheSet, Delta
@@ -160,7 +160,7 @@ class Caches:
     def own_node_seen(self, node: Node | None) -> None:
         """Take this node's own Node as it was read beside the lists."""
         if self._full:
-            addresses = _addresses_of(node) if node is not None else ()
+            addresses = addresses_of(node.status) if node is not None else ()
             self._tell(_node_seen(node, addresses))
 
     # --- what the gateway is told
@@ -249,7 +249,7 @@ class Caches:
             before = self._addresses.pop(delta.key.name, None)
             after = None
             if delta.after is not None:
-                after = self._addresses[delta.key.name] = _addresses_of(delta.after)
+                after = self._addresses[delta.key.name] = addresses_of(delta.after.status)
             if before != after:
                 moved, self._others = True, None
         cache = self._full["node"]
@@ -257,11 +257,6 @@ class Caches:
             self._tell(_node_seen(cache.items.get(Key("", self.node)), self._addresses.get(self.node, ())))
             if moved or events.ListsSeen(complete=True) != self._told.get(events.ListsSeen):
                 self._configuration_changed()
-
-
-def _addresses_of(node: Node) -> tuple[IPAddress, ...]:
-    found = (address_of(node.status, family) for family in Family)
-    return tuple(address for address in found if address is not None)
 
 
 def _node_seen(node: Node | None, addresses: tuple[IPAddress, ...]) -> events.NodeSeen:

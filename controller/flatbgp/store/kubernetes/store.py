@@ -44,7 +44,7 @@ class KubernetesStore:
 
     async def get(self, kind: Kind[S, T], name: str, namespace: str = "") -> Resource[S, T] | None:
         """Return one object, or ``None``."""
-        namespace = _scope(kind, namespace) or ""
+        namespace = kind.scope(namespace) or ""
         try:
             body = await self._send(paths.get(kind, namespace, name), About("get", kind, namespace, name))
         except NotFound:
@@ -55,7 +55,7 @@ class KubernetesStore:
         self, kind: Kind[S, T], namespace: str | None = None, selector: Mapping[str, str] | None = None
     ) -> Listing[S, T]:
         """Return the objects of a kind at one moment, page by page."""
-        return await read_all(self._transport, kind, _scope(kind, namespace), selector)
+        return await read_all(self._transport, kind, kind.scope(namespace), selector)
 
     async def watch(
         self,
@@ -67,7 +67,7 @@ class KubernetesStore:
         """Yield what changed after ``since``, as soon as it does; go on where the server ends a watch in order."""
         if not since.isdecimal():
             raise Expired(f"{since[:40]!r} is no version of {kind.full_name} here; list again")
-        what = watching.Watched(kind, _scope(kind, namespace), selector, self._silence, self._unheard)
+        what = watching.Watched(kind, kind.scope(namespace), selector, self._silence, self._unheard)
         cursor, begun = since, False
         while True:
             seconds = watching.LEAST_SECONDS + self._random() * (watching.MOST_SECONDS - watching.LEAST_SECONDS)
@@ -111,7 +111,7 @@ class KubernetesStore:
         subresource: str = "",
     ) -> Resource[S, T]:
         """Change one object by a merge patch."""
-        namespace = _scope(kind, namespace) or ""
+        namespace = kind.scope(namespace) or ""
         request = paths.patch(kind, namespace, name, patch, version=version, subresource=subresource)
         try:
             body = await self._send(request, About("patch", kind, namespace, name, subresource))
@@ -123,7 +123,7 @@ class KubernetesStore:
 
     async def delete(self, kind: Kind[S, T], name: str, namespace: str = "", *, version: str | None = None) -> bool:
         """Delete one object; ``False`` while finalizers hold it."""
-        namespace = _scope(kind, namespace) or ""
+        namespace = kind.scope(namespace) or ""
         request = paths.delete(kind, namespace, name, version)
         body = await self._send(request, About("delete", kind, namespace, name))
         # The answer is a Status when the object is gone, and the object when it is held.
@@ -146,8 +146,3 @@ class KubernetesStore:
         except StoreError:
             return  # the server's words must do
         rules.refuse(rules.faults_of_change(kind, key, old, merged(old, patch)))
-
-
-def _scope(kind: Kind[Any, Any], namespace: str | None) -> str | None:
-    """Return the namespace to look in: ``None`` for all, and for kinds that have none."""
-    return namespace if kind.namespaced else None

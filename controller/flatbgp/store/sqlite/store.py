@@ -80,7 +80,7 @@ class SqliteStore:
 
         def statements(connection: sqlite3.Connection) -> tuple[int, Sequence[bytes]]:
             at = tables.counters(connection, kind.full_name)
-            return at.version, tables.read_all(connection, kind.full_name, _scope(kind, namespace))
+            return at.version, tables.read_all(connection, kind.full_name, kind.scope(namespace))
 
         version, rows = await self._read(statements)
         items = await self._in_chunks(rows, lambda row: reading.resource(kind, row))
@@ -95,7 +95,7 @@ class SqliteStore:
         selector: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[Sequence[Change[S, T]], None]:
         """Yield what changed after ``since``, as soon as it does."""
-        scope, cursor = _scope(kind, namespace), reading.version_of(since)
+        scope, cursor = kind.scope(namespace), reading.version_of(since)
         told = -1
 
         def statements(connection: sqlite3.Connection) -> tuple[tables.Counters, Sequence[tables.Event]]:
@@ -206,8 +206,3 @@ def _editor(connection: sqlite3.Connection) -> "Editor":
 
 def _each(function: Callable[[R], U], rows: Sequence[R], _: Deadline) -> list[U]:
     return [function(row) for row in rows]
-
-
-def _scope(kind: Kind[Any, Any], namespace: str | None) -> str | None:
-    """Return the namespace to look in, ``None`` for all."""
-    return namespace if kind.namespaced else None
