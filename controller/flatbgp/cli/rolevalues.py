@@ -33,15 +33,20 @@ class EndpointType(click.ParamType[Endpoint]):
 
 
 class GobgpTargetType(click.ParamType[str]):
-    """Where gobgpd answers: ``unix:///PATH``, or ``HOST:PORT`` on a trusted network (its API knows no login)."""
+    """Where gobgpd answers: ``unix:///PATH``, since its API knows no login."""
 
     name = "target"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the target as gRPC takes it."""
         text = str(value)
-        if not re.fullmatch(r"unix:(//)?/[^\x00]+|(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+):\d{1,5}", text):
-            self.fail(f"{text!r} is neither unix:///PATH nor HOST:PORT", param, ctx)
+        if not re.fullmatch(r"unix:///[^\x00]+", text):
+            self.fail(
+                f"{text!r} is no Unix socket: write unix:///PATH (whoever reaches gobgpd's API may do everything, so it"
+                " never listens on TCP)",
+                param,
+                ctx,
+            )
         return text
 
 

@@ -12,7 +12,7 @@ from flatbgp.roles.options import SpeakerOptions
 
 @click.command()
 @click.option("--node", metavar="NAME", required=True, help="This machine's Node.")
-@gobgp_option("Where gobgpd answers: unix:///PATH, or HOST:PORT (its API knows no login).", required=True)
+@gobgp_option("Where gobgpd answers: unix:///PATH.", required=True)
 @click.option("--interface", type=InterfaceType(), help="Put floating IPs here (default: by subnet).")
 @click.option("--instance", metavar="ID", help="Tells this machine from others of its node name (default: machine-id).")
 @click.option(

@@ -67,7 +67,7 @@ class AdminOptions(RoleOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerOptions(RoleOptions):
-    """``node`` is the name of this machine's Node, ``gobgp`` a gRPC target (``unix:///PATH`` or ``HOST:PORT``).
+    """``node`` is the name of this machine's Node, ``gobgp`` a gRPC target (``unix:///PATH``).
 
     ``interface`` overrides the choice of the interface for floating IPs, ``instance`` the machine-id that tells this
     machine from another of the same node name. ``lastReport`` of the sessions is renewed every ``report_interval``.
