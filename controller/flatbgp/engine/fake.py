@@ -209,12 +209,6 @@ class FakeEngine:
         session = self._sessions[address]
         session.prefix_limit_exceeded, session.state, session.received = False, SessionState.ACTIVE, {}
 
-    async def stop_gracefully(self) -> None:
-        """End BGP without a Cease where the daemon can."""
-        self._answer("stop")
-        if self._info.api == "v4":
-            self.restart()
-
     async def events(self) -> AsyncIterator[IPAddress | None]:
         """Yield the address of a neighbour whose state may have changed."""
         self._answer()

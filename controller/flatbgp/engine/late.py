@@ -76,10 +76,6 @@ class LateEngine:
         """Try again with a neighbour."""
         await (await self._there()).enable_neighbor(address)
 
-    async def stop_gracefully(self) -> None:
-        """End BGP without a Cease."""
-        await (await self._there()).stop_gracefully()
-
     async def events(self) -> AsyncIterator[IPAddress | None]:
         """Yield neighbours whose state may have changed."""
         async for address in (await self._there()).events():

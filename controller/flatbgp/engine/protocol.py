@@ -55,9 +55,6 @@ class Engine(Protocol):
     async def enable_neighbor(self, address: IPAddress) -> None:
         """Try again with a neighbour that exceeded its prefix limit (or was shut down by hand)."""
 
-    async def stop_gracefully(self) -> None:
-        """End BGP without a Cease where the daemon can (v4); otherwise do nothing."""
-
     def events(self) -> AsyncIterator[IPAddress | None]:
         """Yield the address of a neighbour whose state may have changed (``None``: look at all).
 

@@ -132,21 +132,6 @@ class StartBgpRequest(_message.Message):
 Global___StartBgpRequest: _TypeAlias = StartBgpRequest  # noqa: Y015
 
 @_typing.final
-class StopBgpRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___StopBgpRequest: _TypeAlias = StopBgpRequest  # noqa: Y015
-
-@_typing.final
 class GetBgpRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

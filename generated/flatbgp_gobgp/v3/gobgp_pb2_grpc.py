@@ -40,11 +40,6 @@ class GobgpApiStub(object):
                 request_serializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.StartBgpRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
-        self.StopBgp = channel.unary_unary(
-                '/apipb.GobgpApi/StopBgp',
-                request_serializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.StopBgpRequest.SerializeToString,
-                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
-                _registered_method=True)
         self.GetBgp = channel.unary_unary(
                 '/apipb.GobgpApi/GetBgp',
                 request_serializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.GetBgpRequest.SerializeToString,
@@ -136,12 +131,6 @@ class GobgpApiServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def StartBgp(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StopBgp(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -257,11 +246,6 @@ def add_GobgpApiServicer_to_server(servicer, server):
                     request_deserializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.StartBgpRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
-            'StopBgp': grpc.unary_unary_rpc_method_handler(
-                    servicer.StopBgp,
-                    request_deserializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.StopBgpRequest.FromString,
-                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
-            ),
             'GetBgp': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBgp,
                     request_deserializer=flatbgp__gobgp_dot_v3_dot_gobgp__pb2.GetBgpRequest.FromString,
@@ -374,33 +358,6 @@ class GobgpApi(object):
             target,
             '/apipb.GobgpApi/StartBgp',
             flatbgp__gobgp_dot_v3_dot_gobgp__pb2.StartBgpRequest.SerializeToString,
-            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def StopBgp(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/apipb.GobgpApi/StopBgp',
-            flatbgp__gobgp_dot_v3_dot_gobgp__pb2.StopBgpRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,

@@ -35,7 +35,6 @@ class GobgpApiStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GobgpApiAsyncStub: ...
     StartBgp: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.StartBgpRequest, _empty_pb2.Empty]
-    StopBgp: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.StopBgpRequest, _empty_pb2.Empty]
     GetBgp: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.GetBgpRequest, _gobgp_pb2.GetBgpResponse]
     WatchEvent: _grpc.UnaryStreamMultiCallable[_gobgp_pb2.WatchEventRequest, _gobgp_pb2.WatchEventResponse]
     AddPeer: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.AddPeerRequest, _empty_pb2.Empty]
@@ -58,7 +57,6 @@ class GobgpApiStub:
 class GobgpApiAsyncStub(GobgpApiStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartBgp: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.StartBgpRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    StopBgp: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.StopBgpRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     GetBgp: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.GetBgpRequest, _gobgp_pb2.GetBgpResponse]  # type: ignore[assignment]
     WatchEvent: _aio.UnaryStreamMultiCallable[_gobgp_pb2.WatchEventRequest, _gobgp_pb2.WatchEventResponse]  # type: ignore[assignment]
     AddPeer: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.AddPeerRequest, _empty_pb2.Empty]  # type: ignore[assignment]
@@ -82,13 +80,6 @@ class GobgpApiServicer(metaclass=_abc_1.ABCMeta):
     def StartBgp(
         self,
         request: _gobgp_pb2.StartBgpRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]: ...
-
-    @_abc_1.abstractmethod
-    def StopBgp(
-        self,
-        request: _gobgp_pb2.StopBgpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]: ...
 

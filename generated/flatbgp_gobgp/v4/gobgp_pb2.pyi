@@ -152,41 +152,6 @@ class StartBgpResponse(_message.Message):
 Global___StartBgpResponse: _TypeAlias = StartBgpResponse  # noqa: Y015
 
 @_typing.final
-class StopBgpRequest(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ALLOW_GRACEFUL_RESTART_FIELD_NUMBER: _builtins.int
-    allow_graceful_restart: _builtins.bool
-    """Leave the sessions without a NOTIFICATION, so that helpers keep the routes (RFC 4724)."""
-    def __init__(
-        self,
-        *,
-        allow_graceful_restart: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_graceful_restart", b"allow_graceful_restart"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___StopBgpRequest: _TypeAlias = StopBgpRequest  # noqa: Y015
-
-@_typing.final
-class StopBgpResponse(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___StopBgpResponse: _TypeAlias = StopBgpResponse  # noqa: Y015
-
-@_typing.final
 class GetBgpRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -39,11 +39,6 @@ class GoBgpServiceStub(object):
                 request_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.StartBgpRequest.SerializeToString,
                 response_deserializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.StartBgpResponse.FromString,
                 _registered_method=True)
-        self.StopBgp = channel.unary_unary(
-                '/api.GoBgpService/StopBgp',
-                request_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.StopBgpRequest.SerializeToString,
-                response_deserializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.StopBgpResponse.FromString,
-                _registered_method=True)
         self.GetBgp = channel.unary_unary(
                 '/api.GoBgpService/GetBgp',
                 request_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.GetBgpRequest.SerializeToString,
@@ -135,12 +130,6 @@ class GoBgpServiceServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def StartBgp(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StopBgp(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -256,11 +245,6 @@ def add_GoBgpServiceServicer_to_server(servicer, server):
                     request_deserializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.StartBgpRequest.FromString,
                     response_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.StartBgpResponse.SerializeToString,
             ),
-            'StopBgp': grpc.unary_unary_rpc_method_handler(
-                    servicer.StopBgp,
-                    request_deserializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.StopBgpRequest.FromString,
-                    response_serializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.StopBgpResponse.SerializeToString,
-            ),
             'GetBgp': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBgp,
                     request_deserializer=flatbgp__gobgp_dot_v4_dot_gobgp__pb2.GetBgpRequest.FromString,
@@ -374,33 +358,6 @@ class GoBgpService(object):
             '/api.GoBgpService/StartBgp',
             flatbgp__gobgp_dot_v4_dot_gobgp__pb2.StartBgpRequest.SerializeToString,
             flatbgp__gobgp_dot_v4_dot_gobgp__pb2.StartBgpResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def StopBgp(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/api.GoBgpService/StopBgp',
-            flatbgp__gobgp_dot_v4_dot_gobgp__pb2.StopBgpRequest.SerializeToString,
-            flatbgp__gobgp_dot_v4_dot_gobgp__pb2.StopBgpResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,7 +34,6 @@ class GoBgpServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GoBgpServiceAsyncStub: ...
     StartBgp: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.StartBgpRequest, _gobgp_pb2.StartBgpResponse]
-    StopBgp: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.StopBgpRequest, _gobgp_pb2.StopBgpResponse]
     GetBgp: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.GetBgpRequest, _gobgp_pb2.GetBgpResponse]
     WatchEvent: _grpc.UnaryStreamMultiCallable[_gobgp_pb2.WatchEventRequest, _gobgp_pb2.WatchEventResponse]
     AddPeer: _grpc.UnaryUnaryMultiCallable[_gobgp_pb2.AddPeerRequest, _gobgp_pb2.AddPeerResponse]
@@ -57,7 +56,6 @@ class GoBgpServiceStub:
 class GoBgpServiceAsyncStub(GoBgpServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartBgp: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.StartBgpRequest, _gobgp_pb2.StartBgpResponse]  # type: ignore[assignment]
-    StopBgp: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.StopBgpRequest, _gobgp_pb2.StopBgpResponse]  # type: ignore[assignment]
     GetBgp: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.GetBgpRequest, _gobgp_pb2.GetBgpResponse]  # type: ignore[assignment]
     WatchEvent: _aio.UnaryStreamMultiCallable[_gobgp_pb2.WatchEventRequest, _gobgp_pb2.WatchEventResponse]  # type: ignore[assignment]
     AddPeer: _aio.UnaryUnaryMultiCallable[_gobgp_pb2.AddPeerRequest, _gobgp_pb2.AddPeerResponse]  # type: ignore[assignment]
@@ -83,13 +81,6 @@ class GoBgpServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gobgp_pb2.StartBgpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gobgp_pb2.StartBgpResponse, _abc.Awaitable[_gobgp_pb2.StartBgpResponse]]: ...
-
-    @_abc_1.abstractmethod
-    def StopBgp(
-        self,
-        request: _gobgp_pb2.StopBgpRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_gobgp_pb2.StopBgpResponse, _abc.Awaitable[_gobgp_pb2.StopBgpResponse]]: ...
 
     @_abc_1.abstractmethod
     def GetBgp(

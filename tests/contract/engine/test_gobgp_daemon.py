@@ -127,19 +127,6 @@ class TestInterruptions:
 
         assert str(action) == "Announce route 10.20.0.0/24 via 10.99.0.77."
 
-    async def test_stopping_gracefully_leaves_the_routes_where_the_daemon_can(self, real: GobgpRig) -> None:
-        await real.reach(real.desired([real.neighbor(R1)], FOUR))
-        await real.up(R1)
-        await real.has_routes(R1, FOUR)
-        ceases = real.ceases(R1)
-
-        await real.engine.stop_gracefully()
-        real.daemon.kill()
-
-        await eventually("the session to end", lambda: real.session(R1), lambda session: session is None)
-        assert set(real.network.routers[R1].routes(real.local)) == {str(p.prefix) for p in FOUR}
-        assert real.ceases(R1) == ceases
-
 
 async def _one(request: Any) -> AsyncIterator[Any]:
     yield request

@@ -289,14 +289,6 @@ class GobgpEngine:
             codec = await self._connection.codec()
             await self._connection.call(codec, "EnablePeer", codec.pb.EnablePeerRequest(address=str(address)))
 
-    async def stop_gracefully(self) -> None:
-        """End BGP without a Cease where the daemon can (v4); otherwise do nothing."""
-        async with self._lock:
-            codec = await self._connection.codec()
-            if (request := codec.stop_request()) is not None:
-                await self._connection.call(codec, "StopBgp", request)
-                self._known = None
-
     async def events(self) -> AsyncIterator[IPAddress | None]:
         """Yield the address of a neighbour whose state may have changed (``None``: look at all)."""
         codec = await self._connection.codec()

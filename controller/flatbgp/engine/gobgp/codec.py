@@ -90,10 +90,6 @@ class Codec(ABC):
     def capabilities(self, peer: Any) -> tuple[frozenset[Family], bool]:
         """Return the families that the other end offers, and whether it offers graceful restart."""
 
-    @abstractmethod
-    def stop_request(self) -> Any | None:
-        """Return the request that ends BGP without a NOTIFICATION, where there is one."""
-
     def start_request(self, router_id: IPv4Address) -> Any:
         """Return the request that starts BGP."""
         identity = self.pb.Global(asn=GLOBAL_ASN, router_id=str(router_id), listen_port=NO_LISTENER)

@@ -84,10 +84,6 @@ class CodecV3(Codec):
             restart = restart or capability.Is(pb.GracefulRestartCapability.DESCRIPTOR)
         return frozenset(families), restart
 
-    def stop_request(self) -> Any | None:
-        """Return ``None``: ending BGP always sends a Cease here."""
-        return None
-
 
 def _any(message: Message) -> AnyMessage:
     packed = AnyMessage()

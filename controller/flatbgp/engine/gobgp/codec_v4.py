@@ -89,10 +89,6 @@ class CodecV4(Codec):
                     restart = True
         return frozenset(families), restart
 
-    def stop_request(self) -> Any | None:
-        """Return the request that leaves helpers with their routes."""
-        return pb.StopBgpRequest(allow_graceful_restart=True)
-
 
 _ORIGIN = pb.Attribute(origin=pb.OriginAttribute(origin=ORIGIN_IGP))
 
