@@ -6,7 +6,7 @@ restarts is empty, End-of-RIB follows at once on Established, and a second start
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
@@ -29,6 +29,7 @@ from flatbgp.engine.model import (
 from flatbgp.planning.costs import Cost
 from flatbgp.resources.ip import Family, IPAddress, IPNetwork
 
+_API = "v4"
 _ASN = 4_290_000_179
 _SALT = b"the fake keeps no secrets"
 
@@ -37,7 +38,6 @@ _SALT = b"the fake keeps no secrets"
 class _Session:
     neighbor: Neighbor
     state: SessionState = SessionState.ACTIVE
-    families: frozenset[Family] = frozenset(Family)
     received: dict[Family, int] = field(default_factory=dict)
     prefix_limit_exceeded: bool = False
     notifications_sent: int = 0
@@ -50,10 +50,10 @@ class FakeEngine:
     ``end-of-rib``, ``withdraw PREFIX``, ``cease``. It outlives the session, as a router's log does.
     """
 
-    def __init__(self, api: str = "v4") -> None:
+    def __init__(self) -> None:
         self.heard: dict[IPAddress, list[str]] = {}
         self.calls: list[str] = []
-        self._info = EngineInfo(api, started=False)
+        self._info = EngineInfo(_API, started=False)
         self._sessions: dict[IPAddress, _Session] = {}
         self._paths: dict[IPNetwork, Path] = {}
         self._watchers: set[asyncio.Queue[IPAddress | EngineUnavailable | None]] = set()
@@ -61,12 +61,12 @@ class FakeEngine:
 
     # What a test does to the daemon and to the routers.
 
-    def establish(self, address: IPAddress, families: Collection[Family] = frozenset(Family)) -> None:
-        """Bring a session up: the router hears all its routes, then End-of-RIB."""
+    def establish(self, address: IPAddress) -> None:
+        """Bring a session up, with both families: the router hears all its routes, then End-of-RIB."""
         session = self._sessions[address]
         if session.prefix_limit_exceeded:
             raise AssertionError(f"{address} is shut down over its prefix limit: enable it first")
-        session.state, session.families = SessionState.ESTABLISHED, frozenset(families)
+        session.state = SessionState.ESTABLISHED
         self._hear(address, "open")
         for prefix in self._paths:
             self._tell(address, prefix)
@@ -88,9 +88,9 @@ class FakeEngine:
             self._hear(address, "cease")
             self._wake(address)
 
-    def restart(self, api: str | None = None) -> None:
-        """Replace the daemon by an empty one (of another generation, maybe); routers hear nothing."""
-        self._info = EngineInfo(api or self._info.api, started=False)
+    def restart(self) -> None:
+        """Replace the daemon by an empty one; routers hear nothing."""
+        self._info = EngineInfo(_API, started=False)
         self._sessions, self._paths = {}, {}
         self._frozen = False
         for watcher in self._watchers:
@@ -109,7 +109,7 @@ class FakeEngine:
         session = self._sessions.get(address)
         if session is None or session.state is not SessionState.ESTABLISHED:
             return {}
-        return {p: (self._paths[p], session.neighbor.export) for p in self._paths if self._reaches(p, address)}
+        return {p: (self._paths[p], session.neighbor.export) for p in self._paths}
 
     # The engine.
 
@@ -158,8 +158,7 @@ class FakeEngine:
         self._started("withdraw")
         for path in paths:
             for address in self._sessions if path.prefix in self._paths else ():
-                if self._reaches(path.prefix, address):
-                    self._hear(address, f"withdraw {path.prefix}", established=True)
+                self._hear(address, f"withdraw {path.prefix}", established=True)
             self._paths.pop(path.prefix, None)
 
     async def add_neighbor(self, neighbor: Neighbor) -> None:
@@ -195,8 +194,7 @@ class FakeEngine:
             return
         if how is Exit.REMOVAL:
             for prefix in self._paths:
-                if self._reaches(prefix, address):
-                    self._hear(address, f"withdraw {prefix}", established=True)
+                self._hear(address, f"withdraw {prefix}", established=True)
             self._hear(address, "cease", established=True)
         del self._sessions[address]
         self._wake(address)
@@ -240,7 +238,7 @@ class FakeEngine:
         up = session.state is SessionState.ESTABLISHED
 
         def family_state(family: Family) -> FamilyState:
-            if not up or family not in session.families:
+            if not up:
                 return FamilyState(negotiated=False)
             advertised = sum(Family.of(prefix) is family for prefix in self._paths)
             return FamilyState(True, session.received.get(family, 0), advertised)
@@ -257,11 +255,8 @@ class FakeEngine:
             graceful_restart=up and session.neighbor.graceful_restart is not None,
         )
 
-    def _reaches(self, prefix: IPNetwork, address: IPAddress) -> bool:
-        return Family.of(prefix) in self._sessions[address].families
-
     def _tell(self, address: IPAddress, prefix: IPNetwork) -> None:
-        if self._sessions[address].state is SessionState.ESTABLISHED and self._reaches(prefix, address):
+        if self._sessions[address].state is SessionState.ESTABLISHED:
             self._hear(address, f"announce {prefix} via {self._paths[prefix].next_hop}", established=True)
 
     def _hear(self, address: IPAddress, what: str, *, established: bool = False) -> None:

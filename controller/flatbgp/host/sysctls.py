@@ -24,7 +24,7 @@ def findings(interface: str, family: Family, root: Path = _ROOT) -> tuple[str, .
             f"net.ipv4.conf.{interface}.arp_ignore (or .all) is {arp_ignore}: the host answers no ARP request, so "
             "nobody finds a floating IP there; set it to 0, 1 or 2"
         )
-    if _read(root / "ipv4/ip_nonlocal_bind") == 1:
+    if nonlocal_bind(family, root):
         found.append(
             "net.ipv4.ip_nonlocal_bind is 1: gobgpd can open a session from a floating IP that is not on this host; "
             "set it to 0"

@@ -10,7 +10,7 @@ import pytest
 from flatbgp.host.identity import machine_id
 from flatbgp.host.lock import LockHeld, SpeakerLock
 from flatbgp.host.model import HostError
-from flatbgp.host.sysctls import findings
+from flatbgp.host.sysctls import findings, nonlocal_bind
 from flatbgp.resources.ip import Family
 
 MACHINE = "0123456789abcdef0123456789abcdef"
@@ -85,3 +85,15 @@ def test_settings_that_floating_ips_cannot_live_with_are_named(
     assert len(found) == len(said)
     for sentence, word in zip(found, said, strict=True):
         assert word in sentence
+
+
+@pytest.mark.parametrize(("family", "other"), [(Family.IPV4, Family.IPV6), (Family.IPV6, Family.IPV4)])
+def test_a_host_that_lets_programs_send_from_any_address_is_known(
+    tmp_path: Path, family: Family, other: Family
+) -> None:
+    assert not nonlocal_bind(family, tmp_path), "a kernel without the setting"
+    setting = tmp_path / ("ipv4" if family is Family.IPV4 else "ipv6") / "ip_nonlocal_bind"
+    setting.parent.mkdir()
+    setting.write_text("1\n")
+    assert nonlocal_bind(family, tmp_path)
+    assert not nonlocal_bind(other, tmp_path)

@@ -1,7 +1,7 @@
 """The Store protocol on a Kubernetes API server."""
 
-import random as randomness
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+import random
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -23,18 +23,16 @@ from flatbgp.store.protocol import Applied, Change, Expired, Listing, NotFound, 
 
 
 class KubernetesStore:
-    """Objects on an API server. ``random`` returns numbers from 0 to 1; the rest is how long a watch may be silent."""
+    """Objects on an API server. ``silence`` and ``unheard`` are how long a watch may say nothing, in seconds."""
 
     def __init__(
         self,
         place: Location,
         *,
-        random: Callable[[], float] = randomness.random,
         silence: float = watching.SILENCE_SECONDS,
         unheard: float = watching.UNHEARD_SECONDS,
     ) -> None:
         self._transport = Transport(place)
-        self._random = random
         self._silence = silence
         self._unheard = unheard
 
@@ -70,8 +68,8 @@ class KubernetesStore:
         what = watching.Watched(kind, kind.scope(namespace), selector, self._silence, self._unheard)
         cursor, begun = since, False
         while True:
-            seconds = watching.LEAST_SECONDS + self._random() * (watching.MOST_SECONDS - watching.LEAST_SECONDS)
-            async with aclosing(watching.follow(self._transport, what, cursor, round(seconds))) as following:
+            seconds = random.randint(watching.LEAST_SECONDS, watching.MOST_SECONDS)  # noqa: S311 - no secret
+            async with aclosing(watching.follow(self._transport, what, cursor, seconds)) as following:
                 async for batch in following:
                     cursor = batch[-1].version if batch else cursor
                     if batch or not begun:

@@ -49,7 +49,7 @@ def is_lock(error: sqlite3.Error) -> bool:
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def lock_holder(path: Path, locks: Path = Path("/proc/locks")) -> str:
+def lock_holder(path: Path) -> str:
     """Return which other process holds a write lock on the store, as "process 123 (name)"; "" if nobody can be seen.
 
     Processes of another PID namespace show as 0 or -1 in /proc/locks and are not named.
@@ -59,7 +59,7 @@ def lock_holder(path: Path, locks: Path = Path("/proc/locks")) -> str:
         with contextlib.suppress(OSError):
             inodes.add(os.stat(f"{path}{suffix}").st_ino)
     try:
-        lines = locks.read_text().splitlines()
+        lines = Path("/proc/locks").read_text().splitlines()
     except OSError:
         return ""
     for line in lines:
