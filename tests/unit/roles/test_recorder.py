@@ -28,8 +28,10 @@ class Events:
         self.kept: dict[str, dict[str, Any]] = {}
         self.away = False
         self.forbidden = False
+        self.asked = 0
 
     def _ask(self) -> None:
+        self.asked += 1
         if self.forbidden:
             raise StoreError("no role allows it")
         if self.away:
@@ -134,7 +136,8 @@ async def test_an_outage_keeps_events_waiting_and_nothing_else(store) -> None:
     async with writing(subject):
         store.away = True
         subject.record([happening()])
-        await asyncio.sleep(0)
+        await eventually(lambda: _that(store.asked > 1))
+        assert store.kept == {}
         store.away = False
         await eventually(lambda: equal(store, {"full": 1}))
 
@@ -157,8 +160,9 @@ async def _that(true: bool) -> bool:
 
 
 async def test_nothing_is_written_where_nobody_looks_at_events(store) -> None:
-    subject = recorder(store, enabled=False)
-    async with writing(subject):
+    subject, elsewhere = recorder(store, enabled=False), recorder(store)
+    async with writing(subject), writing(elsewhere):
         subject.record([happening()])
-        await asyncio.sleep(0)
-    assert await counts(store) == {}
+        elsewhere.record([happening(message="by another")])
+        await eventually(lambda: equal(store, {"by another": 1}))
+    assert store.asked == 1
