@@ -2,8 +2,8 @@
 
 import asyncio
 
-from controller_rig import configure, controller, is_count, routes
-from roles_rig import conditions, controller_options, eventually, put, put_node, runtime
+from controller_rig import configure, controller, is_count, is_true, routes
+from roles_rig import conditions, controller_options, eventually, put, put_node, running, runtime
 from structlog.testing import capture_logs
 
 from flatbgp.planning.nodes import Given, NodePlanner
@@ -60,8 +60,10 @@ async def test_s69_a_range_in_use_is_held_by_its_finalizer_and_names_its_nodes_u
 async def test_a_range_that_comes_a_moment_after_a_less_specific_one_is_not_too_late(store) -> None:
     await configure(store)
     await put_node(store, "node-01", "10.0.1.1", labels={"pool": "edge"})
-    async with controller(store):
-        await asyncio.sleep(0.3)
+    role = runtime()
+    async with running(control(role, controller_options(), store)):
+        await eventually(lambda: is_true(role.ready))
+        assert await routes(store) == {}, "it has seen the node and one range, and waits for more"
         spec = {
             "ipv4": {"cidr": "10.2.0.0/16", "perNodeMaskSize": 24},
             "nodeSelector": {"matchLabels": {"pool": "edge"}},
