@@ -4,14 +4,13 @@ Both are made once a machine and kept outside the checkout, as tools/testprogram
 are made from that Debian by the tests, and only where an engine cannot pull the real ones.
 """
 
-import hashlib
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from testprograms import CACHE
+from testprograms import CACHE, build_module
 
 COMPOSE_MODULE = Path(__file__).resolve().parent / "docker" / "compose"
 COMPOSE = CACHE / "docker" / "docker-compose"
@@ -35,24 +34,7 @@ def build_compose() -> str | None:
     """
     if shutil.which("docker") and _runs("docker", "compose", "version"):
         return None
-    stamp, wanted = (
-        COMPOSE.with_suffix(".modules"),
-        hashlib.sha256((COMPOSE_MODULE / "go.sum").read_bytes()).hexdigest(),
-    )
-    if COMPOSE.exists() and stamp.exists() and stamp.read_text() == wanted:
-        return None
-    if shutil.which("go") is None:
-        return "there is no Docker Compose v2, and Go is not on PATH to build it (1.24.9 or newer is needed)"
-    print("== building Docker Compose (once; it takes minutes)", flush=True)
-    COMPOSE.parent.mkdir(parents=True, exist_ok=True)
-    built = COMPOSE.with_suffix(".new")
-    package = "github.com/docker/compose/v2/cmd"
-    command = ("nice", "-n", "15", "go", "build", "-C", str(COMPOSE_MODULE), "-o", str(built), package)
-    if subprocess.run(command, check=False).returncode != 0:
-        return "Docker Compose could not be built: go build failed"
-    built.replace(COMPOSE)
-    stamp.write_text(wanted)
-    return None
+    return build_module(COMPOSE_MODULE, "github.com/docker/compose/v2/cmd", COMPOSE, "")
 
 
 def build_debian() -> str | None:
