@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from flatbgp.cli.errors import CommandFailed
-from flatbgp.cli.params import DurationType, store_option
+from flatbgp.cli.params import DurationType, secret_namespace_option, store_option
 from flatbgp.cli.plan import as_text
 from flatbgp.cli.stores import list_kinds, with_store
 from flatbgp.planning.explain import Explanation, explain
@@ -20,7 +20,6 @@ from flatbgp.resources.ip import IPAddress
 from flatbgp.resources.lease import LEASE, NAMESPACE
 from flatbgp.resources.mergepatch import merged
 from flatbgp.resources.meta import Key
-from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.node import DRAIN_ANNOTATION, NODE
 from flatbgp.store.protocol import Store
 
@@ -117,7 +116,7 @@ def _listed(addresses: Iterable[IPAddress]) -> str:
     return ", ".join(map(str, addresses))
 
 
-async def foretell(store: Store, node: str) -> Explanation:
+async def foretell(store: Store, node: str, secret_namespace: str) -> Explanation:
     """Return what draining a Node would do; nothing is changed."""
     before = {(item.kind, item.key): item for item in await list_kinds(store, kinds.ALL)}
     resource = before.get((NODE, Key("", node)))
@@ -125,7 +124,7 @@ async def foretell(store: Store, node: str) -> Explanation:
         raise CommandFailed(f'error: nodes "{node}" not found')
     marked = decode(NODE, merged(resource.document, _MARK))
     after = before | {(NODE, marked.key): marked}
-    return explain(before.values(), after.values(), secret_namespace=USER_NAMESPACE)
+    return explain(before.values(), after.values(), secret_namespace=secret_namespace)
 
 
 async def fill_node(store: Store, node: str, say: Callable[[str], None]) -> None:
@@ -146,15 +145,16 @@ async def fill_node(store: Store, node: str, say: Callable[[str], None]) -> None
     "--timeout", type=DurationType(), default="60s", show_default=True, help="How long to wait for the last address."
 )
 @click.option("--dry-run", is_flag=True, help="Say what would happen, as flatbgp plan does; change nothing.")
+@secret_namespace_option
 @store_option
-def drain(node: str, timeout: float, dry_run: bool, store: str) -> None:
+def drain(*, node: str, timeout: float, dry_run: bool, secret_namespace: str, store: str) -> None:
     """Move all floating IPs off NODE, and wait until it holds none.
 
     The node is marked with the annotation flatbgp.io/drain and claims nothing until undrain. No route is lost by it:
     routes go via the nodes that own them.
     """
     if dry_run:
-        click.echo(as_text(with_store(store, lambda opened: foretell(opened, node))))
+        click.echo(as_text(with_store(store, lambda opened: foretell(opened, node, secret_namespace))))
         return
     with_store(store, lambda opened: empty_node(opened, node, timeout, click.echo))
 

@@ -19,7 +19,7 @@ from flatbgp.engine.model import (
     ObservedNeighbor,
     Path,
 )
-from flatbgp.planning.costs import SETTING_COSTS, Cost, dearest
+from flatbgp.planning.costs import SETTING_COSTS, Cost, dearest, words_of
 from flatbgp.planning.phrases import all_of
 from flatbgp.resources.ip import IPAddress
 
@@ -106,8 +106,6 @@ class RemoveNeighbor:
 
 Action = Start | Announce | Withdraw | AddNeighbor | UpdateNeighbor | RemoveNeighbor
 
-_NAMES = {"local_asn": "local ASN", "peer_asn": "peer ASN", "export": "route attributes"}
-
 
 def diff(desired: Desired, observed: Observed, moving: Collection[IPAddress] = frozenset()) -> tuple[Action, ...]:
     """Return the actions that lead from ``observed`` to ``desired``, in the order in which they are to be done.
@@ -193,7 +191,7 @@ def _neighbors(desired: Desired, observed: Observed, moving: Collection[IPAddres
             yield _remove(address, observed, moving)
             yield AddNeighbor(new)
         elif changed := changes(new, old):
-            names = tuple(_NAMES.get(name, name.replace("_", " ")) for name in changed)
+            names = tuple(map(words_of, changed))
             yield UpdateNeighbor(new, names, cost_of(changed))
 
 

@@ -68,7 +68,7 @@ class Rack:
 
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """A session that a router is configured for. ``family`` of the address; both families of routes are offered."""
+    """A session that a router is configured for; routes of both families are offered over it."""
 
     address: IPAddress
     asn: int

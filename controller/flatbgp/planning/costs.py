@@ -32,6 +32,14 @@ engine's diff both read this table, and the engine's contract suite holds it to 
 """
 
 
+_WORDS: Final = {"local_asn": "local ASN", "peer_asn": "peer ASN", "export": "route attributes"}
+
+
+def words_of(setting: str) -> str:
+    """Return how people call a setting of :data:`SETTING_COSTS`."""
+    return _WORDS.get(setting, setting.replace("_", " "))
+
+
 def dearest(costs: set[Cost]) -> Cost:
     """Return the cost of several changes together."""
     return max(costs, key=list(Cost).index, default=Cost.NONE)

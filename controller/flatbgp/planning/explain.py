@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flatbgp.planning.costs import SETTING_COSTS, Cost, dearest
+from flatbgp.planning.costs import SETTING_COSTS, Cost, dearest, words_of
 from flatbgp.planning.drain import hand_over, is_draining
 from flatbgp.planning.elsewhere import admin_only, with_sources
 from flatbgp.planning.future import Future, Objects, future_of
@@ -204,11 +204,8 @@ def _changed(old: PlannedSession, past: Future, new: PlannedSession, future: Fut
             Cost.ROUTE_UPDATE: "by sending its routes again",
             Cost.SESSION_RESET: "by a session reset",
         }[cost]
-        words = " and ".join(_SETTING_NAMES.get(name, name.replace("_", " ")) for name in names)
+        words = " and ".join(map(words_of, names))
         yield Step("session", f"Change {words} of {ends}, {how}.", cost)
-
-
-_SETTING_NAMES: Final = {"local_asn": "local ASN", "peer_asn": "peer ASN", "export": "route attributes"}
 
 
 def _settings(session: PlannedSession, future: Future) -> Mapping[str, Any]:

@@ -6,9 +6,13 @@ import pytest
 
 from flatbgp.cli.drain import Holdings, empty_node
 from flatbgp.cli.errors import CommandFailed
+from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.codec import decode
+from flatbgp.resources.flatipmode import FLAT_IP_MODE
 from flatbgp.resources.lease import LEASE
+from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
 from flatbgp.resources.node import NODE
+from flatbgp.resources.secret import SECRET
 from flatbgp.store.url import open_store
 
 
@@ -166,6 +170,29 @@ def test_a_dry_run_says_who_could_take_over_and_changes_nothing(run, on_store, g
     assert annotations(on_store, "node-01") == {}
     refused = run("drain", "nobody", "--dry-run")
     assert (refused.exit_code, refused.stderr) == (1, 'error: nodes "nobody" not found\n')
+
+
+@pytest.mark.usefixtures("_nodes")
+def test_a_dry_run_looks_for_secrets_where_the_roles_do(run, on_store):
+    labels = {"flatip-peer": "true"}
+    secret = {"type": "kubernetes.io/basic-auth", "data": {"password": "aHVudGVyMg=="}}
+    spec = {"localASN": 65001, "peerASN": 65002, "peerIP": "10.0.1.254", "passwordSecretRef": {"name": "bgp"}}
+    mode = {"enableBGPIPv4": True, "peerSelector": labels}
+    group = {"floatingIPs": ["10.0.1.100"]}
+
+    async def fill(store):
+        await store.create(SECRET, {"metadata": {"name": "bgp", "namespace": "flatbgp-system"}, **secret})
+        await store.create(FLAT_IP_MODE, {"metadata": {"name": "default"}, "spec": mode})
+        await store.create(
+            NETWORK_GATEWAY_GROUP, {"metadata": {"name": "default", "namespace": "kube-system"}, "spec": group}
+        )
+        meta = {"name": "router", "namespace": "kube-system", "labels": labels}
+        await store.create(BGP_PEER, {"metadata": meta, "spec": spec})
+        await store.create(LEASE, lease("10.0.1.100", "node-01"))
+
+    on_store(fill)
+    assert "BGPPeer router: " in run("drain", "node-01", "--dry-run").stdout
+    assert "BGPPeer router: " not in run("drain", "node-01", "--dry-run", "--secret-namespace", "flatbgp-system").stdout
 
 
 def test_a_lease_that_is_not_renewed_runs_out_by_our_own_clock():

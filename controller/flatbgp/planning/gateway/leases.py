@@ -26,7 +26,7 @@ class Sighting:
 
 
 class LeaseBook:
-    """All Leases of the group. ``listed``: they have all been read once, so an unknown one doesn't exist."""
+    """All Leases of the group. ``listed_at`` is when they had all been read once: an unknown one doesn't exist."""
 
     def __init__(self, owner: tuple[str, str], duration: float) -> None:
         self._owner = owner

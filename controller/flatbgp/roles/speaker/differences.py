@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from flatbgp.engine.diff import changes
 from flatbgp.engine.model import Neighbor, NeighborState, Observed, Path, SessionState
+from flatbgp.planning.costs import words_of
 from flatbgp.planning.phrases import all_of
 from flatbgp.planning.sessions import PlannedSession
 from flatbgp.resources.ip import IPAddress, IPNetwork
@@ -143,19 +144,19 @@ def _why_not(peer: IPAddress, local: IPAddress, expected: Expected) -> str:
     return f"BGPPeer {used[0].peer.meta.name} has its sessions from {others}"
 
 
-_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
-    "local_asn": ("local ASN", "spec.localASN"),
-    "peer_asn": ("peer ASN", "spec.peerASN"),
-    "hold_time": ("hold time", "spec.timers"),
-    "keepalive": ("keepalive", "spec.timers"),
-    "connect_retry": ("connect retry", "spec.timers"),
-    "multihop": ("multihop", "spec.ebgpMultihop"),
-    "password": ("password", "spec.passwordSecretRef"),
-    "graceful_restart": ("graceful restart", "spec.gracefulRestart"),
-    "prefix_limit": ("prefix limit", "spec.prefixLimit"),
-    "export": ("route attributes", "spec.communities, largeCommunities, med and localPref"),
+_FIELDS: Final[Mapping[str, str]] = {
+    "local_asn": "spec.localASN",
+    "peer_asn": "spec.peerASN",
+    "hold_time": "spec.timers",
+    "keepalive": "spec.timers",
+    "connect_retry": "spec.timers",
+    "multihop": "spec.ebgpMultihop",
+    "password": "spec.passwordSecretRef",
+    "graceful_restart": "spec.gracefulRestart",
+    "prefix_limit": "spec.prefixLimit",
+    "export": "spec.communities, largeCommunities, med and localPref",
 }
-"""How people call the settings of a session, and which field of the BGPPeer decides them."""
+"""Which field of the BGPPeer decides each setting of a session."""
 
 
 def _settings(session: PlannedSession, wanted: Neighbor, observed: Observed) -> Iterator[Difference]:
@@ -167,7 +168,7 @@ def _settings(session: PlannedSession, wanted: Neighbor, observed: Observed) -> 
             f"The session {_ends(session)} goes out from {there.settings.local_address}: {_why(session)}.",
         )
     for name in changes(wanted, there):
-        words, source = _FIELDS[name]
+        words, source = words_of(name), _FIELDS[name]
         if name == "password":
             values = "gobgpd has another one than the Secret" if there.password and wanted.password else "is missing"
             if there.password and not wanted.password:
