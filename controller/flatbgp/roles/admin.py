@@ -5,10 +5,10 @@ It leads by a Lease on the user cluster, where it writes. Both clusters may be o
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
@@ -35,7 +35,6 @@ from flatbgp.resources.namespaces import USER_NAMESPACE
 from flatbgp.resources.reasons import Reason
 from flatbgp.resources.resource import Resource
 from flatbgp.resources.secret import SECRET
-from flatbgp.roles.controller import utc_now
 from flatbgp.roles.options import AdminOptions
 from flatbgp.roles.recorder import Recorder
 from flatbgp.roles.runtime import (
@@ -44,18 +43,17 @@ from flatbgp.roles.runtime import (
     Trouble,
     Wakeup,
     lead_again,
+    patiently,
     process_identity,
     reconcile,
-    retry_pause,
     run_role,
+    utc_now,
 )
 from flatbgp.roles.runtime_writes import REFUSED_RETRY_SECONDS, Write, Writer
 from flatbgp.store.cache import Cache, CacheSet
 from flatbgp.store.election import Elector, Terms
-from flatbgp.store.protocol import Store, StoreError
+from flatbgp.store.protocol import Store
 from flatbgp.store.url import is_supervised, open_store
-
-R = TypeVar("R")
 
 LEASE_NAME = "flatbgp-admin"
 
@@ -160,7 +158,7 @@ async def find_namespace(admin: Store, given: str | None, trouble: Trouble) -> s
         raise RoleFailed(f"{USER_NAMESPACE} is where copies go and cannot be the cluster namespace", status=2)
     if given is not None:
         return given
-    clusters = await _patiently(lambda: admin.list(CLUSTER), trouble)
+    clusters = await patiently(lambda: admin.list(CLUSTER), trouble)
     names = [cluster.key for cluster in clusters.items if cluster.meta.namespace != USER_NAMESPACE]
     if len(names) == 1:
         return names[0].namespace
@@ -168,21 +166,6 @@ async def find_namespace(admin: Store, given: str | None, trouble: Trouble) -> s
     raise RoleFailed(
         f"--cluster-namespace may be left out only when the admin cluster has exactly one Cluster; {found}", status=2
     )
-
-
-async def _patiently(call: Callable[[], Awaitable[R]], trouble: Trouble) -> R:
-    """Call until the store answers."""
-    failures = 0
-    while True:
-        try:
-            answer = await call()
-        except StoreError as error:
-            trouble.report("store", f"{error}; trying again")
-            await asyncio.sleep(retry_pause(failures))
-            failures += 1
-        else:
-            trouble.clear("store")
-            return answer
 
 
 async def check_source(user: Store, identity: str) -> None:
@@ -207,8 +190,8 @@ async def mirror(runtime: Runtime, options: AdminOptions, admin: Store, user: St
     """Run the role on two stores (or twice the same one) until cancelled, or until it may lead no more."""
     trouble, wakeup = Trouble(runtime.log), Wakeup()
     namespace = await find_namespace(admin, options.cluster_namespace, trouble)
-    source = await _patiently(admin.identity, trouble)
-    same = source == await _patiently(user.identity, trouble)
+    source = await patiently(admin.identity, trouble)
+    same = source == await patiently(user.identity, trouble)
     places = Places(namespace, options.secret_namespace, same_store=same)
     chance = random.SystemRandom().random
     identity = process_identity()
@@ -236,7 +219,7 @@ async def mirror(runtime: Runtime, options: AdminOptions, admin: Store, user: St
             return pause
 
         async def lead() -> None:
-            await _patiently(lambda: check_source(user, source), trouble)
+            await patiently(lambda: check_source(user, source), trouble)
             await loop.wait_synced()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(reconcile(wakeup, step, trouble, about="mirror"))

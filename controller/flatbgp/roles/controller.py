@@ -6,7 +6,6 @@ caches: one for Nodes and routes, which packets wait for, and one for statuses, 
 
 import asyncio
 import random
-from datetime import UTC, datetime
 from typing import Final
 
 from flatbgp.host.clock import boottime
@@ -16,7 +15,7 @@ from flatbgp.roles.controller_nodes import NodesLoop
 from flatbgp.roles.controller_status import StatusLoop
 from flatbgp.roles.options import ControllerOptions
 from flatbgp.roles.recorder import Recorder
-from flatbgp.roles.runtime import Runtime, Trouble, Wakeup, lead_again, process_identity, reconcile, run_role
+from flatbgp.roles.runtime import Runtime, Trouble, Wakeup, lead_again, process_identity, reconcile, run_role, utc_now
 from flatbgp.store.cache import CacheSet
 from flatbgp.store.election import Elector, Terms
 from flatbgp.store.protocol import Store
@@ -27,11 +26,6 @@ LEASE_NAME = "flatbgp-controller"
 STATUS_PAUSE_SECONDS: Final = 0.1
 """How long statuses let routes go first. Each status that is written wakes everybody who watches, the speakers that are
 about to announce the very change among them; people do not see the difference."""
-
-
-def utc_now() -> datetime:
-    """Return the wall clock's time, to the second as Kubernetes' conditions have it."""
-    return datetime.now(UTC).replace(microsecond=0)
 
 
 async def control(runtime: Runtime, options: ControllerOptions, store: Store) -> None:

@@ -16,6 +16,7 @@ import sys
 import types
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -26,6 +27,7 @@ from flatbgp.store.election import LeadershipLost
 from flatbgp.store.protocol import StoreError
 
 E = TypeVar("E", bound=Exception)
+R = TypeVar("R")
 
 STOP_SECONDS: Final = 4.5
 """From SIGTERM to the end of the process at the latest; the contract is 5 s."""
@@ -127,6 +129,26 @@ async def reconcile(
             trouble.clear(about)
             failures = 0
         await wakeup.wait(pause)
+
+
+async def patiently(call: Callable[[], Awaitable[R]], trouble: Trouble) -> R:
+    """Call until the store answers."""
+    failures = 0
+    while True:
+        try:
+            answer = await call()
+        except StoreError as error:
+            trouble.report("store", f"{error}; trying again")
+            await asyncio.sleep(retry_pause(failures))
+            failures += 1
+        else:
+            trouble.clear("store")
+            return answer
+
+
+def utc_now() -> datetime:
+    """Return the wall clock's time, to the second as Kubernetes' conditions have it."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def process_identity() -> str:

@@ -145,9 +145,8 @@ class Cache(Generic[S, T]):
                 try:
                     await self._follow()
                 except Expired:
-                    self._version = (
-                        ""  # so that it lists again; a wait comes first, for a store that says so every time
-                    )
+                    # So that it lists again; a wait comes first, for a store that says so every time.
+                    self._version = ""
                 except NotServed as error:
                     if self._optional:
                         await self._replace({}, "")

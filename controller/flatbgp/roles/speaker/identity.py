@@ -1,11 +1,9 @@
 """Which store this node serves: learned once, and never exchanged for another while its addresses are here."""
 
-import asyncio
-
 from flatbgp.host.interface import Host
-from flatbgp.roles.runtime import RoleFailed, Runtime, Trouble, retry_pause
+from flatbgp.roles.runtime import RoleFailed, Runtime, Trouble, patiently
 from flatbgp.roles.speaker.memory import Memory
-from flatbgp.store.protocol import Store, StoreError
+from flatbgp.store.protocol import Store
 
 
 async def learn_identity(store: Store, memory: Memory, host: Host, runtime: Runtime) -> str:
@@ -13,16 +11,7 @@ async def learn_identity(store: Store, memory: Memory, host: Host, runtime: Runt
 
     A store that is not the one this node served last is refused while an address of the old one is still on the host.
     """
-    trouble = Trouble(runtime.log)
-    failures = 0
-    while True:
-        try:
-            identity = await store.identity()
-            break
-        except StoreError as error:
-            trouble.report("store", f"{error}; trying again")
-            await asyncio.sleep(retry_pause(failures))
-            failures += 1
+    identity = await patiently(store.identity, Trouble(runtime.log))
     known = memory.identity()
     if known not in (None, identity):
         ours = [str(a.ip) for interface in await host.interfaces() for a in interface.addresses if a.ours]
