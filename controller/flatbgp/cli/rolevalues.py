@@ -40,7 +40,7 @@ class GobgpTargetType(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the target as gRPC takes it."""
         text = str(value)
-        if not re.fullmatch(r"unix:///[^\x00]+", text):
+        if not re.fullmatch(r"unix:(//)?/[^\x00]+", text):
             self.fail(
                 f"{text!r} is no Unix socket: write unix:///PATH (whoever reaches gobgpd's API may do everything, so it"
                 " never listens on TCP)",
