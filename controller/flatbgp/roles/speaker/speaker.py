@@ -17,7 +17,7 @@ from flatbgp.planning.gateway import AddressReason, Gateway, Timings, events
 from flatbgp.planning.holdings import Sightings, after_gap, holdings, next_vacancy, observe, with_own
 from flatbgp.planning.nodefacts import Node
 from flatbgp.planning.sessions import PlannedSession, SessionId, SessionPlan, plan_sessions
-from flatbgp.resources.bgpsession import SessionStatusState
+from flatbgp.planning.sessionwatch import established_of
 from flatbgp.resources.ip import Family, IPAddress
 from flatbgp.roles.options import SpeakerOptions
 from flatbgp.roles.recorder import Recorder
@@ -82,16 +82,31 @@ class Speaker:
     _arming: Arming = field(default_factory=Arming)
 
     def __post_init__(self) -> None:
-        log, trouble = self.runtime.log, Trouble(self.runtime.log)
-        options = self.options
-        timings = Timings(lease=int(options.lease_duration), renewal=options.renew_interval)
-        instance = options.instance or machine_id()
-        machine = Gateway(options.node, instance, timings, random.SystemRandom(), interface=options.interface)
-        self.daemon = Daemon(
+        trouble = Trouble(self.runtime.log)
+        self.daemon = self._made_daemon(trouble)
+        if self.memory.recall(self.marker) is not None:
+            self.daemon.clear_out()
+        self.own_node = OwnNode(self.store, self.options.node, self._own_node_seen)
+        self.gateway = self._made_gateway(trouble)
+        self.recorder = Recorder(
+            self.store,
+            "flatbgp-speaker",
+            self.options.node,
+            self.host.now,
+            _wall,
+            trouble,
+            enabled=is_supervised(self.options.store),
+        )
+        self.observer = self._made_observer()
+        self.runtime.samples.append(self._samples)
+        self._began = self.host.now()
+
+    def _made_daemon(self, trouble: Trouble) -> Daemon:
+        return Daemon(
             self.engine,
             self.host.now,
             trouble,
-            log,
+            self.runtime.log,
             alive=lambda at: self.gateway.post(events.EngineAnswered(at)),
             changed=self._reporting.set,
             opened=self._wire.forget,
@@ -99,41 +114,34 @@ class Speaker:
             emptied=self._forget,
             needed=False,
         )
-        if self.memory.recall(self.marker) is not None:
-            self.daemon.clear_out()
-        self.own_node = OwnNode(self.store, options.node, self._own_node_seen)
-        self.gateway = GatewayLoop(
-            machine,
+
+    def _made_gateway(self, trouble: Trouble) -> GatewayLoop:
+        options = self.options
+        timings = Timings(lease=int(options.lease_duration), renewal=options.renew_interval)
+        instance = options.instance or machine_id()
+        return GatewayLoop(
+            Gateway(options.node, instance, timings, random.SystemRandom(), interface=options.interface),
             self.host,
             self.store,
             self.daemon,
-            log,
+            self.runtime.log,
             trouble,
             changed=self._planning.set,
             store_returned=lambda: self.caches.tell_leases(),  # noqa: PLW0108 - they are made later
             watch_everything=self._watch_everything,
         )
-        self.recorder = Recorder(
-            self.store,
-            "flatbgp-speaker",
-            options.node,
-            self.host.now,
-            _wall,
-            trouble,
-            enabled=is_supervised(options.store),
-        )
-        self.observer = SessionObserver(
+
+    def _made_observer(self) -> SessionObserver:
+        return SessionObserver(
             self.host,
             self.daemon,
             self._wire,
-            Reporter(self.store, _wall, options.report_interval, self.recorder.record),
+            Reporter(self.store, _wall, self.options.report_interval, self.recorder.record),
             _wall,
-            planned=lambda: self._plan.of_node(options.node),
+            planned=lambda: self._plan.of_node(self.options.node),
             held=lambda: self.gateway.machine.held,
             came_or_went=self._planning.set,
         )
-        self.runtime.samples.append(self._samples)
-        self._began = self.host.now()
 
     def _watch_everything(self, wanted: bool, following: bool) -> None:
         self.daemon.need(wanted)
@@ -292,14 +300,8 @@ class Speaker:
     def _established(self) -> Mapping[SessionId, str]:
         """Return the sessions that are up: those of others as they report them, our own as the daemon says."""
         node = self.options.node
-        up = {
-            SessionId.of(session.spec.peer_ip, session.spec.local_ip, session.spec.node_name): session.spec.peer
-            for session in self.caches.sessions().values()
-            if session.spec is not None
-            and session.spec.node_name != node
-            and session.status is not None
-            and session.status.state is SessionStatusState.ESTABLISHED
-        }
+        sessions = self.caches.sessions().values()
+        up = dict(established_of(each for each in sessions if each.spec is not None and each.spec.node_name != node))
         for session in self._plan.of_node(node):
             state = self.daemon.neighbors.get(session.peer_ip)
             if (
