@@ -74,11 +74,7 @@ async def _get(store: Store, request: Request) -> None:
     elif request.name:
         _print_one(await found(store, kind, request.name, request.namespace or ""), request)
     else:
-        await _print_many(kind, (await store.list(kind, _scope(kind, request))).items, store, request)
-
-
-def _scope(kind: AnyKind, request: Request) -> str | None:
-    return request.namespace if kind.namespaced else None
+        await _print_many(kind, (await store.list(kind, kind.scope(request.namespace))).items, store, request)
 
 
 def _print_one(resource: AnyResource, request: Request) -> None:
@@ -104,7 +100,7 @@ async def _print_many(kind: AnyKind, resources: Sequence[AnyResource], store: St
 
 
 async def _nothing(kind: AnyKind, store: Store, request: Request) -> str:
-    scope = _scope(kind, request)
+    scope = kind.scope(request.namespace)
     if scope is None:
         return "No resources found"
     elsewhere = {item.meta.namespace for item in (await store.list(kind)).items}
@@ -113,7 +109,7 @@ async def _nothing(kind: AnyKind, store: Store, request: Request) -> str:
 
 
 async def _watch(store: Store, kind: AnyKind, request: Request) -> None:
-    listing = await store.list(kind, _scope(kind, request))
+    listing = await store.list(kind, kind.scope(request.namespace))
     items = [item for item in listing.items if request.name in (None, item.meta.name)]
     if request.name and not items:
         raise CommandFailed(await missing(store, kind, request.name, request.namespace or ""))
@@ -130,14 +126,14 @@ async def _changes(
     seen: dict[Key, str] = {item.key: item.meta.resource_version for item in items}
     while True:
         try:
-            async for batch in store.watch(kind, version, _scope(kind, request)):
+            async for batch in store.watch(kind, version, kind.scope(request.namespace)):
                 for change in batch:
                     version = change.version
                     if change.resource is not None and request.name in (None, change.resource.meta.name):
                         seen[change.resource.key] = change.resource.meta.resource_version
                         yield change.resource
         except Expired:
-            listing = await store.list(kind, _scope(kind, request))
+            listing = await store.list(kind, kind.scope(request.namespace))
             version = listing.version
             for item in listing.items:
                 if request.name in (None, item.meta.name) and seen.get(item.key) != item.meta.resource_version:
