@@ -1,17 +1,14 @@
 """A LAN in network namespaces, and our own code, sockets and event loops inside them."""
 
 import asyncio
-import ctypes
 import json
-import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
-from pathlib import Path
 from typing import Any, TypeVar
 
 from flatbgp.host.interface import Host
@@ -19,6 +16,7 @@ from flatbgp.host.linux import LinuxHost
 from flatbgp.host.model import HostEvent, Interface
 from flatbgp.lab.namespaces import Namespace, plug
 from flatbgp.resources.ip import IPAddress
+from support.netns import inside
 from support.sandbox import Sandbox
 
 T = TypeVar("T")
@@ -31,17 +29,9 @@ FLOATING6 = IPv6Address("2001:db8:1::100")
 FREE = IPv4Address("10.0.1.77")
 FREE6 = IPv6Address("2001:db8:1::77")
 
-_CLONE_NEWNET = 0x40000000
-_LIBC = ctypes.CDLL(None, use_errno=True)
 _ETH_P_ALL = 3
 _PACKET_OUTGOING = 4
 _SO_RCVBUFFORCE = 33
-
-
-def enter(namespace: Namespace) -> None:
-    """Move the calling thread into a namespace."""
-    with Path(f"/run/netns/{namespace.name}").open("rb") as handle:
-        assert _LIBC.setns(handle.fileno(), _CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
 
 
 @dataclass(frozen=True)
@@ -63,8 +53,8 @@ class Machine:
 
         def thread() -> None:
             try:
-                enter(self.namespace)
-                outcome.set_result(asyncio.run(bounded()))
+                with inside(self.namespace):
+                    outcome.set_result(asyncio.run(bounded()))
             except BaseException as error:
                 outcome.set_exception(error)
 
@@ -140,10 +130,10 @@ class Lan:
     @contextmanager
     def leaving(self, port: str) -> Iterator[Capture]:
         """Record what leaves a host (a, b, router): seen at its port of the switch."""
-        with ThreadPoolExecutor(1, initializer=enter, initargs=(self.switch,)) as inside:
-            opened = inside.submit(socket.socket, socket.AF_PACKET, socket.SOCK_RAW, 0)
-            with opened.result(5.0) as recorder:
-                yield _recording(recorder, f"port-{port}")
+        with inside(self.switch):
+            opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        with opened as recorder:
+            yield _recording(recorder, f"port-{port}")
 
     def cable(self, port: str, *, plugged: bool) -> None:
         """Let the switch carry nothing for a port, or all again; the host at it (a, b, router) notices nothing."""

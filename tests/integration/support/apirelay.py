@@ -6,19 +6,16 @@ passed on byte by byte.
 
 import asyncio
 import contextlib
-import ctypes
-import os
 import socket
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any, Final
 
+from flatbgp.lab.namespaces import Namespace
 from support.kubernetes import ADDRESS
+from support.netns import inside
 
-_CLONE_NEWNET: Final = 0x40000000
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _CHUNK: Final = 1 << 16
 _BACKLOG: Final = 64
 _START_SECONDS: Final = 10.0
@@ -97,25 +94,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write_eof()
 
 
-def _enter(namespace: str) -> None:
-    """Move the calling thread into a namespace."""
-    with Path(f"/run/netns/{namespace}").open("rb") as handle:
-        if _LIBC.setns(handle.fileno(), _CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
-
-
 def _listener(namespace: str, port: int) -> socket.socket:
     """Return a listening socket inside a namespace; it stays there, whoever accepts from it."""
-    made: Future[socket.socket] = Future()
-
-    def make() -> None:
-        try:
-            _enter(namespace)
-            made.set_result(socket.create_server((ADDRESS, port), backlog=_BACKLOG))
-        except OSError as error:
-            made.set_exception(error)
-
-    thread = threading.Thread(target=make)  # a thread has its own idea of the namespace, and ends with it
-    thread.start()
-    thread.join()
-    return made.result()
+    with inside(Namespace(namespace)):
+        return socket.create_server((ADDRESS, port), backlog=_BACKLOG)

@@ -20,8 +20,8 @@ from typing import Any, Final
 from flatbgp.lab.namespaces import Namespace
 from flatbgp.lab.processes import Process
 from support.helm import Document, containers
-from support.inside import inside
 from support.kubernetes import ADDRESS, NAMESPACE, ApiServer, NotThere
+from support.netns import inside
 
 _TURN_SECONDS: Final = 0.05
 _APPS: Final = f"/apis/apps/v1/namespaces/{NAMESPACE}"
@@ -47,7 +47,10 @@ class Pod:
         """Whether its readiness probe succeeds."""
         if not all(process.alive for process in self.processes):
             return False
-        return not self.health or inside(self.namespace, lambda: _is_ready(self.health))
+        if not self.health:
+            return True
+        with inside(self.namespace):
+            return _is_ready(self.health)
 
     def stop(self) -> None:
         """End its containers as a kubelet does: sidecars, which were started first, after the rest."""
