@@ -145,8 +145,8 @@ async def _ask(
     return {address: tuple(sorted(found)) for address, found in heard.items()}
 
 
-def _capabilities(status: Path = Path("/proc/self/status")) -> tuple[str, ...]:
-    text = status.read_text(encoding="ascii", errors="replace")
+def _capabilities() -> tuple[str, ...]:
+    text = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     effective = next((int(line.split()[1], 16) for line in text.splitlines() if line.startswith("CapEff:")), 0)
     return tuple(sentence for number, sentence in _CAPABILITIES.items() if not effective >> number & 1)
 

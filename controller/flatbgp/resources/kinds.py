@@ -48,16 +48,14 @@ def by_full_name(full_name: str) -> AnyKind | None:
     return _BY_NAME.get(full_name)
 
 
-def find(word: str, group: str = "") -> tuple[AnyKind, ...]:
+def find(word: str) -> tuple[AnyKind, ...]:
     """Return the kinds that a person may mean by ``word``, best first; empty if there is none.
 
     As with kubectl: plural, singular, short name or kind name, whatever the case, alone or followed by ``.group`` or
-    ``.version.group``; ``group`` narrows a bare word. Several are returned when groups share the name.
+    ``.version.group``. Several are returned when groups share the name.
     """
-    folded = word.casefold()
-    bare, _, suffix = folded.partition(".")
-    wanted = suffix or group.casefold()
-    return tuple(kind for kind in ALL if bare in _words(kind) and (not wanted or wanted in _suffixes(kind)))
+    bare, _, suffix = word.casefold().partition(".")
+    return tuple(kind for kind in ALL if bare in _words(kind) and (not suffix or suffix in _suffixes(kind)))
 
 
 def suggestion(word: str) -> str | None:

@@ -4,8 +4,8 @@ from flatbgp.resources import kinds
 from flatbgp.resources.kind import Kind
 
 
-def full_names(word: str, group: str = "") -> list[str]:
-    return [kind.full_name for kind in kinds.find(word, group)]
+def full_names(word: str) -> list[str]:
+    return [kind.full_name for kind in kinds.find(word)]
 
 
 @pytest.mark.parametrize(
@@ -36,10 +36,6 @@ def full_names(word: str, group: str = "") -> list[str]:
 )
 def test_kinds_are_found_as_kubectl_finds_them(word: str, found: list[str]) -> None:
     assert full_names(word) == found
-
-
-def test_a_group_narrows_a_bare_word() -> None:
-    assert full_names("flatipmodes", "networking.gke.io") == ["flatipmodes.networking.gke.io"]
 
 
 def test_a_mistyped_word_has_a_suggestion() -> None:
