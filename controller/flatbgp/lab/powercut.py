@@ -49,13 +49,22 @@ class Scene:
 
 @dataclass(slots=True)
 class Watched:
-    """What has been seen so far: the sessions as they were, and what is back (seconds after the power went)."""
+    """What has been seen so far: the sessions as they were, and what is back (seconds after the power went).
+
+    ``replaced`` are sessions that their heir cannot have, since it has one with that router from another address.
+    """
 
     sessions: Mapping[tuple[str, IPAddress], int]
     routes: Mapping[str, frozenset[IPNetwork]]
     moved: dict[IPAddress, float] = field(default_factory=dict)
     established: dict[tuple[str, IPAddress], float] = field(default_factory=dict)
+    replaced: set[tuple[str, IPAddress]] = field(default_factory=set)
     missed: set[tuple[str, IPNetwork]] = field(default_factory=set)
+
+    @property
+    def awaited(self) -> set[tuple[str, IPAddress]]:
+        """The sessions that are not back yet."""
+        return self.sessions.keys() - self.established.keys() - self.replaced
 
 
 class PowerCut:
@@ -201,17 +210,27 @@ class PowerCut:
                     watched.moved[address] = self._tell(since, f"{address} is on {heir}")
         for router, vty in self._vtys.items():
             watched.missed.update((router, prefix) for prefix in watched.routes[router] - self._prefixes(vty))
-            for address, session in views.sessions(vty).items():
-                place = (router, address)
-                before = watched.sessions.get(place)
-                if (
-                    before is not None
-                    and place not in watched.established
-                    and session.up
-                    and session.established > before
-                ):
-                    watched.established[place] = self._tell(since, f"{router}: session with {address} Established")
-        return len(watched.moved) == len(scene.addresses) and len(watched.established) == len(watched.sessions)
+            sessions = views.sessions(vty)
+            for place in [each for each in watched.awaited if each[0] == router]:
+                session = sessions.get(place[1])
+                if session is not None and session.up and session.established > watched.sessions[place]:
+                    watched.established[place] = self._tell(since, f"{router}: session with {place[1]} Established")
+                elif place[1] in watched.moved and (other := self._other_session(place[1], sessions)) is not None:
+                    watched.replaced.add(place)
+                    self._tell(since, f"{router}: session with {other} instead, which is on the same node")
+        return len(watched.moved) == len(scene.addresses) and not watched.awaited
+
+    def _other_session(self, address: IPAddress, sessions: Mapping[IPAddress, views.RouterSession]) -> IPAddress | None:
+        """Return from which other address the holder of ``address`` has a session: a node has one with a router."""
+        holdings = self._holdings()
+        return next(
+            (
+                other
+                for other, holder in holdings.items()
+                if other != address and holder == holdings.get(address) and other in sessions and sessions[other].up
+            ),
+            None,
+        )
 
     def _tell(self, since: float, text: str, at: float | None = None) -> float:
         seconds = time.monotonic() - since if at is None else at
@@ -235,7 +254,7 @@ class PowerCut:
         return "missed for a while: " + ", ".join(sorted(f"{prefix} at {router}" for router, prefix in watched.missed))
 
     def _problems(self, watched: Watched) -> Iterator[str]:
-        for router, address in watched.sessions.keys() - watched.established.keys():
+        for router, address in sorted(watched.awaited, key=str):
             yield f"{router}'s session with {address} was not back after {PATIENCE:g} s"
         if watched.missed:
             yield self._about_routes(watched)

@@ -89,6 +89,62 @@ def test_s21_a_person_kills_the_gateway_and_sees_no_ping_lost(machine: Machine) 
 
 
 @pytest.mark.timeout(240)
+def test_s30a_a_session_that_the_heir_cannot_have_is_not_missed(machine: Machine, sandbox: Sandbox) -> None:
+    file = sandbox.directory / "two-addresses.yaml"
+    guide = (CHECKOUT / "examples" / "single-stack-ipv4.yaml").read_text()
+    guide = guide.replace("  - 10.0.3.100", "  - 10.0.1.101\n  - 10.0.3.100")
+    file.write_text(guide.replace("sessions: 2", "sessions: 3"))
+    machine.bring_lab_up("-f", str(file), sessions=6)
+
+    killed = machine.flatbgp("lab", "kill-gateway")
+
+    assert killed.returncode == 0, killed.stdout + killed.stderr
+    for router in ("router-1", "router-2"):
+        assert re.search(
+            rf"^ +\d+\.\d\d s  {router}: session with 10\.0\.1\.10[01] instead, which is on the same node$",
+            killed.stdout,
+            re.MULTILINE,
+        )
+    assert re.search(r"^\d+ pings sent, 0 lost; ", killed.stdout, re.MULTILINE)
+
+
+@pytest.mark.timeout(240)
+def test_what_is_declared_on_the_user_cluster_itself_needs_no_admin_role(machine: Machine, sandbox: Sandbox) -> None:
+    file = sandbox.directory / "user.yaml"
+    file.write_text(USER_CLUSTER)
+    machine.bring_lab_up("-f", str(file), sessions=1)
+
+    status = machine.flatbgp("lab", "status")
+
+    assert status.returncode == 0
+    assert not re.search(r"^admin ", status.stdout, re.MULTILINE)
+    assert machine.flatbgp("lab", "kill-gateway", "node-09").stderr.startswith("error: there is no node node-09")
+
+
+USER_CLUSTER = """\
+apiVersion: networking.gke.io/v1alpha1
+kind: FlatIPMode
+metadata: {name: default}
+spec: {enableBGPIPv4: true, peerSelector: {}}
+---
+apiVersion: networking.gke.io/v1alpha1
+kind: ClusterCIDRConfig
+metadata: {name: all}
+spec: {ipv4: {cidr: 222.2.0.0/16, perNodeMaskSize: 24}}
+---
+apiVersion: networking.gke.io/v1
+kind: NetworkGatewayGroup
+metadata: {name: default, namespace: kube-system}
+spec: {floatingIPs: [10.0.1.100]}
+---
+apiVersion: networking.gke.io/v1
+kind: BGPPeer
+metadata: {name: router, namespace: kube-system}
+spec: {localASN: 65001, peerASN: 65002, peerIP: 10.0.1.254}
+"""
+
+
+@pytest.mark.timeout(240)
 def test_ctrl_c_while_the_gateway_is_dead_brings_it_back(machine: Machine, sandbox: Sandbox) -> None:
     machine.bring_lab_up()
     child = machine.start_flatbgp("lab", "kill-gateway", log="kill.log")

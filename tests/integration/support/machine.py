@@ -44,14 +44,14 @@ class Machine:
         """Run ``flatbgp`` to its end."""
         return self.run(*_FLATBGP, *arguments)
 
-    def bring_lab_up(self) -> None:
-        """Bring the guide's network up, and wait until its four sessions are Established."""
-        up = self.flatbgp("lab", "up")
+    def bring_lab_up(self, *options: str, sessions: int = 4) -> None:
+        """Bring the guide's network up, or that of ``options``, and wait until its sessions are Established."""
+        up = self.flatbgp("lab", "up", *options)
         assert up.returncode == 0, up.stderr
         wait_until(
             "all sessions",
             lambda: self.flatbgp("lab", "status").stdout,
-            lambda shown: shown.count(" Established ") == 4,
+            lambda shown: shown.count(" Established ") == sessions,
             deadline=60,
             interval=1,
         )
