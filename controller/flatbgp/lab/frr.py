@@ -2,6 +2,7 @@
 
 import grp
 import pwd
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from flatbgp.lab.processes import Process
 from flatbgp.lab.topology import Neighbor, Router
 from flatbgp.lab.vty import Vty
 from flatbgp.lab.waiting import wait_until
+from flatbgp.resources.secrets import Password
 
 _DAEMON_DIRECTORIES = (Path("/usr/lib/frr"), Path("/usr/libexec/frr"))
 _START_DEADLINE = 20.0
@@ -63,7 +65,15 @@ def _neighbor(neighbor: Neighbor) -> Iterator[str]:
     if neighbor.multihop:
         yield f"{name} ebgp-multihop 255"
     if neighbor.password is not None:
-        yield f"{name} password {neighbor.password.reveal()}"
+        yield f"{name} password {_one_word(neighbor.password)}"
+
+
+def _one_word(password: Password) -> str:
+    """Return a password as FRR reads it: up to the first blank, from a line that ends where the password's does."""
+    text = password.reveal()
+    if text.split() != [text]:
+        raise LabError("FRR cannot read a password with a blank or a line end: choose another for this lab")
+    return text
 
 
 @dataclass(slots=True)
@@ -142,7 +152,7 @@ def _start_daemon(program: str, name: str, namespace: Namespace, directory: Path
 
 def _check_config(name: str, log: str) -> None:
     """Raise :class:`LabError` for a configuration line that bgpd left out: it starts all the same."""
-    refused = [line for line in log.splitlines() if " on config line " in line]
+    refused = [re.sub(" password .*", " password ***", line) for line in log.splitlines() if " on config line " in line]
     if refused:
         raise LabError(f"FRR does not take the configuration of {name}: {'; '.join(refused)}")
 

@@ -74,6 +74,13 @@ def test_a_password_that_bird_cannot_read_is_refused_before_it_starts() -> None:
         bird.render(topology('open "sesame').routers[0])
 
 
+def test_s79_a_password_that_frr_cannot_read_is_refused_before_it_starts_and_not_shown() -> None:
+    assert " password open#1!sesame\n" in frr.render(topology("open#1!sesame").routers[0])
+    with pytest.raises(LabError, match="blank") as refused:
+        frr.render(topology("open sesame").routers[0])
+    assert "sesame" not in str(refused.value)
+
+
 def test_birds_tables_are_read_as_sets() -> None:
     text = """Table master4:
 222.2.0.0/24         unicast [p0 08:40:01.000] * (100/?) [AS65001i]
