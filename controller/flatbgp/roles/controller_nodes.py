@@ -29,7 +29,7 @@ IN_A_THREAD: Final = 500
 NOT_ASSIGNED_RETRY_SECONDS: Final = 0.1
 """When to try again to write a Node: it changed, or its store did not answer. Heartbeats of Nodes wake nobody."""
 
-RANGES_SETTLE_SECONDS: Final = 1.0
+RANGES_SETTLE_SECONDS: Final = 0.5
 """For how long no range may have come, gone or changed before a Node gets a block. The ranges of one file arrive one
 after another (kubectl and the mirror write them so), a cluster-wide one often before that of a Node's own pool."""
 
