@@ -24,6 +24,7 @@ from flatbgp.host.model import (
     source_for,
 )
 from flatbgp.resources.ip import IPAddress, IPInterface
+from flatbgp.resources.secrets import Password
 
 LATENESS = 0.1
 """Seconds by which the kernel ends lifetimes late (measured: 0.01 to 0.4 s)."""
@@ -100,8 +101,8 @@ class FakeHost(Station):
     """A node with one interface.
 
     ``unroutable`` holds peers without a route, ``refuse`` an error for the next :meth:`put`; ``released`` records the
-    addresses whose sessions were ended. Other events of a session come by :meth:`emit`. The kernel takes addresses off
-    :data:`LATENESS` after their lifetime.
+    addresses whose sessions were ended, ``knocks`` the arguments of each :meth:`knock`. Other events of a session come
+    by :meth:`emit`. The kernel takes addresses off :data:`LATENESS` after their lifetime.
     """
 
     def __init__(self, lan: FakeLan, mac: str, addresses: Iterable[str]) -> None:
@@ -111,6 +112,7 @@ class FakeHost(Station):
         self.unroutable: set[IPAddress] = set()
         self.refuse: HostError | None = None
         self.released: list[IPAddress] = []
+        self.knocks: list[tuple[IPAddress, IPAddress, int, Password | None]] = []
         self.sessions: dict[str, frozenset[tuple[IPAddress, IPAddress]]] = {}
         self.expiries: dict[IPAddress, float] = {}
         self._timers: dict[IPAddress, asyncio.TimerHandle] = {}
@@ -216,6 +218,11 @@ class FakeHost(Station):
         if self.connected:
             self.lan.announce(self, address)
         return self.connected
+
+    async def knock(self, local: IPAddress, peer: IPAddress, *, ttl: int, password: Password | None) -> bool:
+        """Note it; whoever has the peer's address answers."""
+        self.knocks.append((local, peer, ttl, password))
+        return self.connected and any(each.has(peer) for each in self.lan.stations if each is not self)
 
     def watch_sessions(self, sessions: Mapping[str, Collection[tuple[IPAddress, IPAddress]]]) -> None:
         """Remember what was asked for."""

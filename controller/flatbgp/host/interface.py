@@ -5,13 +5,14 @@ from typing import Protocol
 
 from flatbgp.host.model import HostEvent, Interface, Released, Route
 from flatbgp.resources.ip import IPAddress
+from flatbgp.resources.secrets import Password
 
 
 class Host(Protocol):
     """A machine with network interfaces.
 
     Calls raise :class:`~flatbgp.host.model.HostError` when the kernel refuses; what is merely lost on the wire is no
-    error. None of them waits for another machine. Times are CLOCK_BOOTTIME in seconds.
+    error. None but :meth:`knock` waits for another machine. Times are CLOCK_BOOTTIME in seconds.
     """
 
     def now(self) -> float:
@@ -55,6 +56,13 @@ class Host(Protocol):
 
     def announce(self, interface: str, address: IPAddress) -> bool:
         """State to the LAN that this node has ``address``. ``False``: it could not leave."""
+
+    async def knock(self, local: IPAddress, peer: IPAddress, *, ttl: int, password: Password | None) -> bool:
+        """Make a router let an old session from ``local`` go, by a connection that is closed at once.
+
+        Only for an address that has just come here: a session that is up would be ended. Returns whether the router
+        answered, after 0.1 s at the latest.
+        """
 
     def watch_sessions(self, sessions: Mapping[str, Collection[tuple[IPAddress, IPAddress]]]) -> None:
         """Report the BGP sessions between (local, peer) addresses, by interface; all others are forgotten."""

@@ -9,6 +9,7 @@ from flatbgp.host.bgpwire import BgpWire
 from flatbgp.host.clock import boottime
 from flatbgp.host.eventqueue import EventQueue
 from flatbgp.host.interfaces import InterfaceTable
+from flatbgp.host.knock import knock
 from flatbgp.host.lan import Lan
 from flatbgp.host.model import HostError, HostEvent, Interface, InterfacesChanged, Released, Route, source_for
 from flatbgp.host.netlink import ROUTE, SOCK_DIAG, Netlink
@@ -16,6 +17,7 @@ from flatbgp.host.routes import find_route
 from flatbgp.host.rules import Rules
 from flatbgp.host.sockets import Silencer, Sockets
 from flatbgp.resources.ip import IPAddress
+from flatbgp.resources.secrets import Password
 
 
 class LinuxHost:
@@ -80,6 +82,10 @@ class LinuxHost:
     def announce(self, interface: str, address: IPAddress) -> bool:
         """Send a gratuitous ARP in both forms, or an unsolicited neighbor advertisement."""
         return self._lan(interface).announce(address)
+
+    async def knock(self, local: IPAddress, peer: IPAddress, *, ttl: int, password: Password | None) -> bool:
+        """Knock at a router; see :func:`flatbgp.host.knock.knock`."""
+        return await knock(local, peer, ttl=ttl, password=password)
 
     def watch_sessions(self, sessions: Mapping[str, Collection[tuple[IPAddress, IPAddress]]]) -> None:
         """Listen to port 179 on these interfaces, for these pairs."""

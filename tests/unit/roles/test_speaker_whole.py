@@ -49,6 +49,34 @@ async def store() -> AsyncIterator[Store]:
     await opened.close()
 
 
+async def test_who_takes_an_address_over_knocks_at_its_routers_once_and_the_first_holder_does_not(
+    store: Store, tmp_path: Path
+) -> None:
+    lan = FakeLan()
+    lan.attach(Station("02:00:00:00:00:fe", {ROUTER}))
+    knocks = []
+    for number in (1, 2):
+        name, engine, role = f"node-0{number}", FakeEngine(), runtime()
+        await put_node(store, name, f"10.0.1.1{number}")
+        host = FakeHost(lan, f"02:00:00:00:00:0{number}", [f"10.0.1.1{number}/24"])
+        options = SpeakerOptions(**(COMMON | OWN | {"node": name}))
+        speaker = Speaker(options, role, store, host, engine, Memory.of(tmp_path, options.store, name), "test")
+        async with running(speaker.run()):
+            await eventually(lambda host=host: _true(host.has(ip_address("10.0.1.100"))), "the address")
+            await eventually(lambda engine=engine: _known(engine), "the session is in the daemon")
+            await speaker.stop()
+        knocks.append(host.knocks)
+    assert knocks == [[], [(ip_address("10.0.1.100"), ROUTER, 255, None)]]
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+async def _known(engine: FakeEngine) -> bool:
+    return ROUTER in (await engine.observe()).neighbors
+
+
 async def _status(store: Store) -> BGPSessionStatus | None:
     found = await store.get(BGP_SESSION, SESSION, "kube-system")
     return found.status if found is not None else None

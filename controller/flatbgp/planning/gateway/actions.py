@@ -152,10 +152,14 @@ class Departure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AddressHeld:
-    """Sessions may be opened from the address: this node has it now."""
+    """Sessions may be opened from the address: this node has it now.
+
+    With ``taken_over`` it has just come here, and somebody had it before: routers may still have that one's sessions.
+    """
 
     address: IPAddress
     interface: str
+    taken_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,12 @@ class Attempt:
     sent_at: float | None = None
     answered_by: str = ""
 
+    @property
+    def held_before(self) -> bool:
+        """Whether anybody has held the address before this claim."""
+        holder, _, renewed = self.lease_token or ("", "", "")
+        return bool(holder or renewed)
+
     def next_step(self) -> float:
         """Return when the next probe is due, or the decision."""
         return self.began + self.sent * PROBE_INTERVAL if self.sent < PROBES else self.decide_at
@@ -305,6 +311,7 @@ class Claims:
             next_renewal=attempt.sent_at + ctx.timings.renewal,
             next_probe=ctx.now + OWN_PROBE,
             next_refresh=ctx.now,
+            taken_over=attempt.held_before,
         )
 
     def read(self, address: IPAddress) -> None:

@@ -45,6 +45,7 @@ class Hold:
     sent. ``expires`` is when the kernel takes it off (``None``: it is not on); ``vanished``: something else on this
     host took it off before. In an ``outage`` the store does not answer for this Lease, and the deadline is made anew as
     long as the LAN works. ``keep_wish``: another node's wish for the address will be granted, so it stays in the Lease.
+    ``taken_over``: it was held before, by another node or by this one.
     """
 
     address: IPAddress
@@ -59,6 +60,7 @@ class Hold:
     since: float | None = None
     outage: str = ""
     keep_wish: bool = False
+    taken_over: bool = False
     token: int = 0
     sent_at: float | None = None
     reading: bool = False
@@ -259,10 +261,10 @@ class Hold:
         """Take the outcome of a refresh."""
         self.put_at = ctx.now
         if event.valid_until is not None:
-            first = not self.on
+            first, new = not self.on, self.expires is None
             self.expires, self.vanished = event.valid_until, False
             if first:
-                self.present(ctx)
+                self.present(ctx, taken_over=new and self.taken_over)
             return
         if self.vanished:
             self.expires, self.vanished = None, False
@@ -271,11 +273,11 @@ class Hold:
         elif self.expires is None:
             self._let_go("its Lease ran out before it was on the interface")
 
-    def present(self, ctx: Context) -> None:
+    def present(self, ctx: Context, *, taken_over: bool = False) -> None:
         """Say to the LAN and to the sessions that the address is (again) on the interface."""
         self.since = ctx.now
         self._announcements = [ctx.now + each for each in ANNOUNCEMENTS]
-        ctx.emit(AddressHeld(self.address, self.place.interface))
+        ctx.emit(AddressHeld(self.address, self.place.interface, taken_over))
 
     def missing(self, ctx: Context) -> None:
         """Note that something else on this host took the address away.

@@ -52,8 +52,9 @@ class GatewayLoop:
     ``store_returned`` is called when the store is ours again after another one was in its place: the machine has taken
     nothing from it meanwhile, and must be told anew. ``changed`` is called when the held addresses or a status changed,
     ``watch_everything`` when the machine needs more (or less) than Leases and the group: whether it does, and whether
-    that must be kept up to date. On a stop ``finished`` is set when everything is handed over, and ``settled`` when all
-    requests have been answered too, gobgpd's included.
+    that must be kept up to date; ``taken_over`` when an address has come here that somebody had before. On a stop
+    ``finished`` is set when everything is handed over, and ``settled`` when all requests have been answered too,
+    gobgpd's included.
     """
 
     machine: Gateway
@@ -65,6 +66,7 @@ class GatewayLoop:
     changed: Callable[[], None]
     store_returned: Callable[[], None]
     watch_everything: Callable[[bool, bool], None]
+    taken_over: Callable[[IPAddress], None]
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     _inbox: deque[events.Event] = field(default_factory=deque)
@@ -198,6 +200,8 @@ class GatewayLoop:
             case actions.AddressHeld():
                 self.log.info("address held", address=str(action.address), interface=action.interface)
                 self.sessions.returned(action.address)
+                if action.taken_over:
+                    self.taken_over(action.address)
                 self.changed()
             case actions.WithdrawSessions():
                 self._start(self._withdraw(action.address))

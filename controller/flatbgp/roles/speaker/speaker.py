@@ -27,6 +27,7 @@ from flatbgp.roles.speaker.arming import Arming
 from flatbgp.roles.speaker.caches import Caches
 from flatbgp.roles.speaker.daemon import Daemon, Wanted
 from flatbgp.roles.speaker.gateway import GatewayLoop, interfaces_seen
+from flatbgp.roles.speaker.knocking import Knocking
 from flatbgp.roles.speaker.memory import Memory
 from flatbgp.roles.speaker.observer import SessionObserver
 from flatbgp.roles.speaker.ownnode import OwnNode
@@ -80,9 +81,11 @@ class Speaker:
     _remembering: Wakeup = field(default_factory=Wakeup)
     _wanted: Wanted | None = None
     _arming: Arming = field(default_factory=Arming)
+    _knocking: Knocking = field(init=False)
 
     def __post_init__(self) -> None:
         trouble = Trouble(self.runtime.log)
+        self._knocking = Knocking(self.host)
         self.daemon = self._made_daemon(trouble)
         if self.memory.recall(self.marker) is not None:
             self.daemon.clear_out()
@@ -129,6 +132,7 @@ class Speaker:
             changed=self._planning.set,
             store_returned=lambda: self.caches.tell_leases(),  # noqa: PLW0108 - they are made later
             watch_everything=self._watch_everything,
+            taken_over=self._knocking.taken_over,
         )
 
     def _made_observer(self) -> SessionObserver:
@@ -246,6 +250,8 @@ class Speaker:
             neighbors=neighbors(ahead, secrets, held | armed),
             paths=self._table.paths if held or armed else {},
         )
+        known = self._wanted.desired.neighbors if self._wanted is not None else {}
+        await self._knocking.knock(desired.neighbors.values(), known)
         self._want(Wanted(desired, held))
         self._watch_sessions(mine)
         self._reporting.set()
