@@ -294,10 +294,10 @@ class Lab:
         state = str(self.directory / place / "state")
         return ("--store", self.stores.user, "--state-dir", state, "--log-format", "text")
 
-    def _start_role(self, place: str, role: str, *options: str) -> None:
+    def _start_role(self, place: str, role: str, *options: str, program: Sequence[str] = _FLATBGP) -> None:
         name = role if place == CONTROL else f"{role} {place}"
         log = self.directory / place / f"{role}.log"
-        process = self.network.namespace(place).start(name, *_FLATBGP, role, *options, log=log)
+        process = self.network.namespace(place).start(name, *program, role, *options, log=log)
         self.roles[name] = process
         self.record(process)
 

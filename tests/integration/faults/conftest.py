@@ -65,6 +65,20 @@ def cluster(request: pytest.FixtureRequest, pool: Pool) -> Iterator[FaultCluster
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("timeout") is None:
+    """Bound the time of each fault, and let those follow each other that want the same cluster.
+
+    The default setup, with most of the tests, comes near the end: what is left then can be divided among the workers.
+    """
+    places = [place for place, item in enumerate(items) if item.path.is_relative_to(Path(__file__).parent)]
+    faults = [items[place] for place in places]
+    for item in faults:
+        if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(240))
+    for place, item in zip(places, sorted(faults, key=_setup, reverse=True), strict=True):
+        items[place] = item
+
+
+def _setup(item: pytest.Item) -> str:
+    """Return the setup of a test in words; empty for those without one."""
+    call = getattr(item, "callspec", None)
+    return "" if call is None else str(call.params.get("cluster", DEFAULT))

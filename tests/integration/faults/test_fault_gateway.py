@@ -4,17 +4,17 @@ import shutil
 import signal
 import time
 
+from flatbgp.lab.namespaces import Namespace
 from flatbgp.lab.network import NODE_INTERFACE, ROUTER_RACK_INTERFACE
 from flatbgp.lab.waiting import wait_until
+from flatbgp.resources.ip import IPAddress
 from support.faultcluster import FaultCluster
-from support.setups import DEFAULT, VERSIONS, Setup, on
+from support.setups import DEFAULT, IPV6, VERSIONS, Setup, on
 from support.takeover import (
     BUSY,
     HOLDER_DEAD,
     HOLDER_FROZEN,
     LAN_LOST,
-    RACK_1,
-    RACK_2,
     gateway,
     let_pass,
 )
@@ -30,7 +30,7 @@ PROBED = 0.4
 """Seconds of probing before any claim."""
 
 
-@on(*VERSIONS, Setup(router="bird"), Setup(profile="fast"))
+@on(*VERSIONS, Setup(router="bird"), Setup(profile="fast"), IPV6)
 def test_s21_s22_s29_s30_a_gateway_loses_power_and_no_packet_is_lost(cluster: FaultCluster) -> None:
     with watching(cluster) as watch:
         lost = gateway(watch)
@@ -43,7 +43,7 @@ def test_s21_s22_s29_s30_a_gateway_loses_power_and_no_packet_is_lost(cluster: Fa
         wait_until(
             "the router to know the new holder's MAC address",
             lambda: cluster.network.namespace("router-1").run(
-                "ip", "neighbour", "show", str(RACK_1), "dev", ROUTER_RACK_INTERFACE
+                "ip", "neighbour", "show", str(lost.address), "dev", ROUTER_RACK_INTERFACE
             ),
             lambda seen: mac in seen,
             deadline=NEIGHBOR_LEARNED + BUSY,
@@ -61,12 +61,12 @@ def test_s28_a_gateway_that_reboots_at_once_claims_its_own_lease_like_any_other(
         cluster.reboot(lost.holder)
         lost.await_gone(0)
         wait_until(
-            "some node to have the address", lambda: watch.holder(RACK_1), deadline=HOLDER_DEAD["default"] + BUSY
+            "some node to have the address", lambda: watch.holder(lost.address), deadline=HOLDER_DEAD["default"] + BUSY
         )
 
-        came = next(each.at for each in watch.changes(RACK_1, off) if each.present)
+        came = next(each.at for each in watch.changes(lost.address, off) if each.present)
         assert came - off > PROBED, "the address was put on without asking the LAN"
-        assert "claims it when its turn comes" in cluster.said(watch.holder(RACK_1))
+        assert "claims it when its turn comes" in cluster.said(watch.holder(lost.address))
         lost.await_new_sessions()
 
 
@@ -97,23 +97,21 @@ def test_speaker_and_gobgpd_of_the_gateway_are_killed_for_good(cluster: FaultClu
         lost.await_taken_over(HOLDER_DEAD[cluster.setup.profile])
 
 
-@on(DEFAULT)
+@on(DEFAULT, IPV6)
 def test_s27_the_link_goes_down_and_comes_up_again(cluster: FaultCluster) -> None:
     with watching(cluster) as watch:
         lost = gateway(watch)
         watch.may_lose_pings_of(lost.holder)
         node = cluster.nodes[lost.holder]
-        own = [line for line in node.run("ip", "-o", "-4", "address", "show").splitlines() if f" {RACK_1}/" not in line]
-        routes = node.run("ip", "route", "show")
+        before = _network(node, lost.address)
 
         cluster.cut(lost.holder, off=True)
         lost.await_taken_over(LAN_LOST)
         cluster.cut(lost.holder, off=False)
 
         let_pass(STEADY, watch)
-        assert watch.holder(RACK_1) == lost.other
-        assert node.run("ip", "-o", "-4", "address", "show").splitlines() == own
-        assert node.run("ip", "route", "show") == routes
+        assert watch.holder(lost.address) == lost.other
+        assert _network(node, lost.address) == before
 
 
 @on(DEFAULT)
@@ -129,7 +127,7 @@ def test_a_machine_that_stands_still_for_longer_than_its_lease_finds_a_successor
         cluster.signal_all(lost.holder, signal.SIGCONT)
 
         let_pass(STEADY, watch)
-        assert watch.changes(RACK_1, woken) == []
+        assert watch.changes(lost.address, woken) == []
 
 
 @on(DEFAULT, profiles=("default",))
@@ -149,8 +147,8 @@ def test_a_speaker_that_lost_its_state_directory_keeps_its_address_and_sessions(
 @on(DEFAULT)
 def test_s35_one_rack_without_any_gateway_costs_no_route(cluster: FaultCluster) -> None:
     with watching(cluster) as watch:
-        only = gateway(watch, RACK_2)
-        kept = gateway(watch, RACK_1)
+        only = gateway(watch, "rack-2")
+        kept = gateway(watch)
 
         for process in cluster.processes(only.holder):
             process.kill()
@@ -158,3 +156,10 @@ def test_s35_one_rack_without_any_gateway_costs_no_route(cluster: FaultCluster) 
         only.await_gone(HOLDER_DEAD[cluster.setup.profile])
         let_pass(STEADY, watch)
         kept.assert_stayed()
+
+
+def _network(node: Namespace, but: IPAddress) -> list[str]:
+    """Return all addresses and routes, but one address and the kernel's own IPv6 route to it."""
+    shown = (("-o", "address", "show", "scope", "global"), ("-4", "route", "show"), ("-6", "route", "show"))
+    lines = [line for words in shown for line in node.run("ip", *words).splitlines()]
+    return [line for line in lines if f" {but}/" not in line and not line.startswith(f"{but} ")]

@@ -7,11 +7,10 @@ import pytest
 from support.binaries import gobgpd
 from support.faultcluster import FaultCluster
 from support.joining import join
-from support.setups import DEFAULT, VERSIONS, Setup, on
+from support.setups import DEFAULT, IPV6, VERSIONS, Setup, on
 from support.takeover import (
     ENGINE_DEAD,
     HOLDER_FROZEN,
-    RACK_1,
     gateway,
     let_pass,
 )
@@ -22,8 +21,12 @@ BACK = 25.0
 
 STEADY = 3.0
 
+FOR_EVER = 15.0
+"""Seconds in which a node would claim an address again, had it not noticed that its gobgpd answers no more: it is given
+up after 10 s."""
 
-@on(*VERSIONS, profiles=("default",))
+
+@on(*VERSIONS, IPV6, profiles=("default",))
 def test_s38_a_killed_gobgpd_gets_all_routes_before_its_first_session(cluster: FaultCluster) -> None:
     with watching(cluster) as watch:
         kept = gateway(watch)
@@ -33,7 +36,7 @@ def test_s38_a_killed_gobgpd_gets_all_routes_before_its_first_session(cluster: F
 
         kept.await_new_sessions(BACK)
         kept.await_fresh_routes(BACK)
-        assert watch.changes(RACK_1, kept.began) == [], "a restart of gobgpd moves nothing"
+        assert watch.changes(kept.address, kept.began) == [], "a restart of gobgpd moves nothing"
 
 
 @on(DEFAULT)
@@ -44,6 +47,22 @@ def test_a_gobgpd_that_is_killed_for_good_costs_its_node_the_address(cluster: Fa
         cluster.gobgpds[lost.holder].kill()
 
         lost.await_taken_over(ENGINE_DEAD)
+
+
+@on(DEFAULT)
+def test_p4_a_gobgpd_that_is_frozen_for_ever_costs_its_node_the_address_once(cluster: FaultCluster) -> None:
+    with watching(cluster) as watch:
+        lost = gateway(watch)
+        frozen = cluster.gobgpds[lost.holder]
+
+        frozen.signal(signal.SIGSTOP)
+        lost.await_taken_over(ENGINE_DEAD)
+        successor = gateway(watch)
+        let_pass(FOR_EVER, watch)
+        frozen.kill()
+
+        let_pass(STEADY, watch)
+        successor.assert_stayed()
 
 
 @pytest.mark.parametrize("frozen", ["speaker", "gobgpd"])
@@ -70,14 +89,15 @@ def test_p4_a_frozen_process_loses_the_address_and_disturbs_nothing_when_it_wake
 def test_s36a_a_gobgpd_that_is_told_to_end_costs_no_route(cluster: FaultCluster) -> None:
     with watching(cluster) as watch:
         kept = gateway(watch)
-        watch.may_drop_routes_from(RACK_1)  # it sends a Cease (4.8), so only the other gateway's sessions keep them
+        # It sends a Cease (4.8), so only the other gateway's sessions keep them.
+        watch.may_drop_routes_from(kept.address)
 
         cluster.gobgpds[kept.holder].stop()
         cluster.start_gobgpd(kept.holder)
 
         kept.await_new_sessions(BACK)
         kept.await_fresh_routes(BACK)
-        assert watch.changes(RACK_1, kept.began) == []
+        assert watch.changes(kept.address, kept.began) == []
 
 
 @on(DEFAULT, profiles=("default",))

@@ -7,7 +7,7 @@ from flatbgp.lab.waiting import wait_until
 from support.capture import MessageType, start_capture
 from support.faultcluster import FaultCluster
 from support.setups import VERSIONS, Setup, on
-from support.takeover import HOLDER_DEAD, LAN_LOST, RACK_1, RACK_2, await_reason, gateway, reason
+from support.takeover import HOLDER_DEAD, LAN_LOST, await_reason, gateway, reason
 from support.watch import watching
 
 TWIN = ip_address("10.0.1.101")
@@ -26,7 +26,7 @@ def test_s30a_two_addresses_on_one_node_are_one_session_a_router_and_spread_agai
         lost = gateway(watch)
         assert watch.holder(TWIN) == lost.other, "each node has one"
         watch.may_lose_pings_of(lost.holder)
-        watch.may_drop_routes_from(RACK_1)
+        watch.may_drop_routes_from(lost.address)
         watch.may_drop_routes_from(TWIN)
 
         cluster.power_off(lost.holder)
@@ -35,7 +35,7 @@ def test_s30a_two_addresses_on_one_node_are_one_session_a_router_and_spread_agai
 
         wait_until(
             "each node to have one again",
-            lambda: {watch.holder(RACK_1), watch.holder(TWIN)},
+            lambda: {watch.holder(lost.address), watch.holder(TWIN)},
             lambda seen: seen == {lost.holder, lost.other},
             deadline=SPREAD,
             interval=0.1,
@@ -49,7 +49,7 @@ def test_s32_all_gateways_lost_and_back_by_themselves(cluster: FaultCluster) -> 
         lost = gateway(watch)
         for node in cluster.nodes:
             watch.may_lose_pings_of(node)
-        watch.may_drop_routes_from(RACK_1)  # two Leases and a new session may take longer than the router waits
+        watch.may_drop_routes_from(lost.address)  # two Leases and a new session may take longer than the router waits
         for node in (lost.holder, lost.other):
             cluster.cut(node, off=True)
         lost.await_gone(LAN_LOST)
@@ -64,7 +64,7 @@ def test_s32_all_gateways_lost_and_back_by_themselves(cluster: FaultCluster) -> 
         for node in (lost.holder, lost.other):
             cluster.cut(node, off=False)
 
-        wait_until("one of them to hold the address", lambda: watch.holder(RACK_1), deadline=AGAIN)
+        wait_until("one of them to hold the address", lambda: watch.holder(lost.address), deadline=AGAIN)
         cluster.await_whole()
         await_reason(cluster, "Held")
 
@@ -72,6 +72,7 @@ def test_s32_all_gateways_lost_and_back_by_themselves(cluster: FaultCluster) -> 
 @on(*VERSIONS, profiles=("default",))
 def test_s34_the_last_floating_ip_is_removed_and_nothing_stays(cluster: FaultCluster) -> None:
     cluster.spoiled = True
+    floating = cluster.floating_ips
     group = cluster.objects("networkgatewaygroups", admin=True)["default"]
     router = cluster.network.namespace("router-1")
     capture = start_capture(cluster.sandbox, router, ROUTER_RACK_INTERFACE, "tcp port 179")
@@ -82,7 +83,7 @@ def test_s34_the_last_floating_ip_is_removed_and_nothing_stays(cluster: FaultClu
     wait_until("the routes to go", lambda: not view.paths(), deadline=REMOVED)
     wait_until(
         "no node to have an address",
-        lambda: not any(cluster.configured_on(address) for address in (RACK_1, RACK_2)),
+        lambda: not any(cluster.configured_on(address) for address in floating),
         deadline=REMOVED,
     )
     wait_until("no Lease of an address", lambda: _floating(cluster) == [], deadline=REMOVED)

@@ -9,7 +9,7 @@ from support.capture import MessageType, start_capture
 from support.faultcluster import FaultCluster
 from support.joining import join
 from support.setups import DEFAULT, VERSIONS, on
-from support.takeover import HANDED_OVER, RACK_1, gateway, let_pass
+from support.takeover import HANDED_OVER, gateway, let_pass
 from support.watch import watching
 
 AWAY = 7.0
@@ -41,7 +41,7 @@ def test_a_failover_needs_neither_controller_nor_admin(cluster: FaultCluster, nu
         for role in ("controller", "admin"):
             cluster.roles[role].signal(number)
         let_pass(AWAY, watch)
-        assert watch.changes(RACK_1, left.began) == []
+        assert watch.changes(left.address, left.began) == []
 
         cluster.speaker(left.holder).stop()
 

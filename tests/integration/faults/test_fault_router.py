@@ -2,6 +2,7 @@
 
 from flatbgp.lab.network import ROUTER_RACK_INTERFACE
 from flatbgp.lab.waiting import wait_until
+from support.announcing import announce_address
 from support.faultcluster import FaultCluster
 from support.objects import peer
 from support.setups import DEFAULT, Setup, on
@@ -9,13 +10,10 @@ from support.takeover import (
     BUSY,
     DEFERRED,
     HOLDER_DEAD,
-    RACK_1,
     gateway,
     let_pass,
 )
 from support.watch import watching
-
-PEER_1 = "10.0.1.254"
 
 RESTARTED = 20.0
 """Seconds until the sessions of a restarted bgpd are up again: both sides try every 5 s."""
@@ -72,7 +70,7 @@ def test_a_router_that_is_dead_alone_moves_nothing(cluster: FaultCluster) -> Non
         let_pass(DEAD, watch)
 
         assert watch.moved() == []
-        assert watch.holder(RACK_1) == kept.holder
+        assert watch.holder(kept.address) == kept.holder
 
 
 @on(DEFAULT)
@@ -84,7 +82,7 @@ def test_a_router_whose_address_moves_to_another_machine_gets_its_sessions_there
         router = cluster.network.namespace("router-1")
 
         cluster.change_mac("router-1", ROUTER_RACK_INTERFACE)
-        router.run("arping", "-U", "-c", "2", "-w", "2", "-I", ROUTER_RACK_INTERFACE, PEER_1, deadline=10)
+        announce_address(router, cluster.peers[0], ROUTER_RACK_INTERFACE)
 
         let_pass(HOLD_TIME / 2, watch)
         assert watch.moved() == []
@@ -109,7 +107,7 @@ def test_s23_s62_a_router_without_graceful_restart_gets_its_routes_at_once_and_k
     cluster: FaultCluster,
 ) -> None:
     cluster.spoiled = True
-    cluster.apply(peer("bgppeer1", PEER_1, gracefulRestart={"enabled": False}), admin=True)
+    cluster.apply(peer("bgppeer1", str(cluster.peers[0]), gracefulRestart={"enabled": False}), admin=True)
     wait_until(
         "router-1 to be told nothing of graceful restart",
         lambda: _restart_mode(cluster),

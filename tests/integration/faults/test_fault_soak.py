@@ -81,11 +81,10 @@ def await_honest(cluster: FaultCluster, watch: Watch) -> None:
 def known(cluster: FaultCluster) -> set[tuple[str, str]]:
     """Return the sessions that are Established according to the routers."""
     found = set()
-    for router in cluster.topology.routers:
-        view = cluster.view(router.name)
+    for router, peer in zip(cluster.router_names, cluster.peers, strict=True):
+        view = cluster.view(router)
         try:
-            peer = next(str(each.ip) for each in router.addresses if each.version == 4)
-            found |= {(peer, str(address)) for address in view.generations()}
+            found |= {(str(peer), str(address)) for address in view.generations()}
         finally:
             view.close()
     return found

@@ -7,7 +7,6 @@ from support.takeover import (
     HANDED_OVER,
     HOLDER_DEAD,
     LAN_LOST,
-    RACK_1,
     await_reason,
     gateway,
     let_pass,
@@ -84,7 +83,7 @@ def test_the_store_is_unreachable_for_all_and_the_holder_is_dead_as_well(cluster
         cluster.power_off(lost.holder)
         lost.await_gone(cluster.lease_seconds())
         let_pass(cluster.lease_seconds() + STEADY, watch)
-        assert watch.holder(RACK_1) == "", "nobody can know that the Lease is free"
+        assert watch.holder(lost.address) == "", "nobody can know that the Lease is free"
         cluster.open_store()
 
         lost.await_taken_over(AWAKE + HOLDER_DEAD["default"])
@@ -142,7 +141,7 @@ def test_the_holder_is_cut_from_the_store_and_then_from_the_lan(cluster: FaultCl
         watch.may_be_held_twice_for(UNHEARD)
         cluster.cut_from_store(lost.holder)
         let_pass(2 * cluster.lease_seconds(), watch)
-        assert watch.changes(RACK_1, lost.began) == []
+        assert watch.changes(lost.address, lost.began) == []
         cluster.cut_off(lost.holder)
         lost.await_taken_over(LAN_LOST + CONTESTED)
         successor = gateway(watch)

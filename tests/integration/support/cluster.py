@@ -82,9 +82,12 @@ class Cluster(Lab):
 
     def power_off(self, node: str) -> None:
         """Take a machine away at once: its link and everything that runs on it, with no chance to say anything."""
-        self.network.namespace(node).set_link(NODE_INTERFACE, up=False)
+        place = self.network.namespace(node)
+        place.set_link(NODE_INTERFACE, up=False)
         self.gobgpds[node].kill()
         self.speaker(node).kill()
+        # The kernel lives on here, and would send what is left of their connections once the link is up again.
+        place.run("ss", "--kill", "--tcp", "--all")
 
     def cut(self, node: str, *, off: bool) -> None:
         """Pull (or plug in again) a machine's cable at the switch: the machine runs on."""

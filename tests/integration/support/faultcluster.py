@@ -11,17 +11,19 @@ from flatbgp.lab.lifecycle import Software
 from flatbgp.lab.namespaces import Namespace, create, plug
 from flatbgp.lab.network import NODE_INTERFACE, port_name
 from flatbgp.lab.processes import Process
-from flatbgp.lab.topology import Router
+from flatbgp.lab.topology import Router, rack_subnet
 from flatbgp.lab.waiting import wait_until
 from flatbgp.resources.ip import Family, IPAddress, IPNetwork
 from flatbgp.resources.names import lease_name
 from flatbgp.resources.node import DRAIN_ANNOTATION, NODE
 from flatbgp.store.url import open_store
+from support.announcing import announce_address
 from support.binaries import gobgpd
 from support.breakablestore import BreakableStore
 from support.holders import holders_of
 from support.routerview import BirdView, FrrView, RouterView
 from support.sandbox import Sandbox
+from support.settableclock import SettableClock
 from support.setups import PROFILES, Setup
 
 SETTLED_SECONDS = 45.0
@@ -33,12 +35,14 @@ _ELSEWHERE = "elsewhere"
 class FaultCluster(BreakableStore):
     """Rack 1 has node-01 and node-03, rack 2 has node-02; each rack has a router and a floating IP.
 
-    ``spoiled``: a test changed what does not heal.
+    ``spoiled``: a test changed what does not heal. ``clocks``: the wall clocks that can be set, of nodes and of the
+    place of controller and admin, if the setup wants them.
     """
 
     def __init__(self, sandbox: Sandbox, setup: Setup) -> None:
         self.setup = setup
         self.spoiled = False
+        self.clocks: dict[str, SettableClock] = {}
         self._guests: list[Namespace] = []
         self._said: dict[str, int] = {}
         self._altered: set[str] = set()
@@ -68,6 +72,11 @@ class FaultCluster(BreakableStore):
         return tuple(node.name for node in self.topology.nodes if node.rack == rack)
 
     @property
+    def families(self) -> tuple[Family, ...]:
+        """The families of the pods, whose routes every router must have."""
+        return tuple(Family) if self.setup.ipv6 else (Family.IPV4,)
+
+    @property
     def floating_ips(self) -> tuple[IPAddress, ...]:
         """All floating IPs: what the routers are configured for."""
         return tuple(
@@ -76,17 +85,27 @@ class FaultCluster(BreakableStore):
 
     def view(self, router: str) -> RouterView:
         """Open a view of a router."""
-        return BirdView(self.birds[router]) if router in self.birds else FrrView(self.directory / router)
+        if router in self.birds:
+            return BirdView(self.birds[router], self.families)
+        return FrrView(self.directory / router, self.families)
 
     def rack_of(self, name: str) -> Namespace:
         """Return the switch that a node or router is plugged into."""
         found = next(each for each in (*self.topology.nodes, *self.topology.routers) if each.name == name)
         return self.network.namespace(found.rack)
 
+    def floating_ip(self, rack: str) -> IPAddress:
+        """Return the first floating IP of a rack."""
+        subnets = self.topology.rack(rack).subnets
+        return next(address for address in self.floating_ips if any(address in subnet for subnet in subnets))
+
     @property
-    def peers(self) -> tuple[str, ...]:
-        """The routers' addresses in their racks."""
-        return tuple(str(next(each.ip for each in router.addresses)) for router in self.topology.routers)
+    def peers(self) -> tuple[IPAddress, ...]:
+        """The routers' addresses in their racks, of the family of the sessions."""
+        version = self.floating_ips[0].version
+        return tuple(
+            next(each.ip for each in router.addresses if each.version == version) for router in self.topology.routers
+        )
 
     def said_established(self) -> set[tuple[str, str]]:
         """Return the sessions (peer, floating IP) that are Established by the word of the node with the address."""
@@ -118,13 +137,21 @@ class FaultCluster(BreakableStore):
     def prefixes(self) -> frozenset[IPNetwork]:
         """Return the prefixes that every router must have."""
         found = (cidr for cidrs in self.pod_cidrs().values() for cidr in cidrs)
-        return frozenset(cidr for cidr in found if Family.of(cidr) is Family.IPV4)
+        return frozenset(cidr for cidr in found if Family.of(cidr) in self.families)
 
     def lease_seconds(self) -> int:
         """Return how long a Lease lasts."""
         return 2 if self.setup.profile == "fast" else 5
 
     # --- starting
+
+    def _start_role(self, place: str, role: str, *options: str) -> None:
+        if not self.setup.clocks:
+            super()._start_role(place, role, *options)
+            return
+        if place not in self.clocks:
+            self.clocks[place] = SettableClock(self.directory / place / "clock.json")
+        super()._start_role(place, role, *options, program=self.clocks[place].flatbgp)
 
     def start_speaker(self, node: str) -> None:
         log = self.directory / node / "speaker.log"
@@ -271,9 +298,9 @@ class FaultCluster(BreakableStore):
         guest = create(f"{self.network.prefix}guest{len(self._guests)}")
         self._guests.append(guest)
         plug(self.network.namespace(rack), f"guest{len(self._guests)}", guest, NODE_INTERFACE)
-        guest.add_addresses(NODE_INTERFACE, [ip_interface(f"{address}/24")])
+        guest.add_addresses(NODE_INTERFACE, [ip_interface((address, rack_subnet(address).prefixlen))])
         if announce:
-            guest.run("arping", "-U", "-c", "2", "-w", "2", "-I", NODE_INTERFACE, str(address), deadline=10)
+            announce_address(guest, address)
         return guest
 
     def remove_guests(self) -> None:
@@ -287,6 +314,8 @@ class FaultCluster(BreakableStore):
         """Mend all that may be broken, and start all that does not run; do not wait for what follows from it."""
         self.mend_store()
         self.remove_guests()
+        for clock in self.clocks.values():
+            clock.set_ahead(0.0)
         for process in (*self.gobgpds.values(), *self.roles.values()):
             process.signal(signal.SIGCONT)
         for node in self.topology.nodes:
@@ -318,7 +347,7 @@ class FaultCluster(BreakableStore):
                 interval=0.1,
             )
         # A router believes in the session of a lost holder until the new one connects, so its word alone is not enough.
-        sessions = {(peer, str(address)) for peer in self.peers for address in wanted}
+        sessions = {(str(peer), str(address)) for peer in self.peers for address in wanted}
         wait_until(
             "every session to be said to be Established",
             self.said_established,

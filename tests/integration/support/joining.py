@@ -6,22 +6,22 @@ from support.objects import node
 from support.takeover import Gateway
 
 ROUTE = 15.0
-"""Seconds until the route of a new node is at every router."""
+"""Seconds until the routes of a new node are at every router."""
 
-_NAME, _ADDRESS = "late", "10.0.1.77"
+_NAME, _ADDRESSES = "late", ("10.0.1.77", "2001:db8:a00:1::77")
 
 
 def join(cluster: FaultCluster, through: Gateway) -> None:
-    """Let a node join and leave again; its route reaches every router through the gateway's address."""
-    cluster.apply(node(_NAME, _ADDRESS))
+    """Let a node join and leave again; its routes reach every router through the gateway's address."""
+    cluster.apply(node(_NAME, *_ADDRESSES[: len(cluster.families)]))
     prefixes = wait_until("its pod CIDR", lambda: cluster.pod_cidrs().get(_NAME, ()), deadline=ROUTE)
     for router in through.routers:
         view = cluster.view(router)
         try:
             wait_until(
-                f"its route at {router}",
+                f"its routes at {router}",
                 view.fresh,
-                lambda seen: (prefixes[0], through.address) in seen,
+                lambda seen: {(prefix, through.address) for prefix in prefixes} <= seen,
                 deadline=ROUTE,
             )
         finally:

@@ -1,8 +1,9 @@
 """What is said on the racks' LANs: who answers for a floating IP, and who speaks BGP from one.
 
-An observer host with an interface in each rack asks for every floating IP ten times a second, by plain ARP requests
-from an address of its own: a probe (RFC 5227) would make the speakers announce, and the router's own requests would
-teach it what only the announcements should. The BGP frames are caught where the nodes' cables enter the switch.
+An observer host with an interface in each rack asks for every floating IP ten times a second, by plain ARP requests or
+neighbour solicitations from an address of its own: a probe (RFC 5227, RFC 4862) would make the speakers announce, and
+the router's own questions would teach it what only the announcements should. The BGP frames are caught where the
+nodes' cables enter the switch.
 """
 
 import ctypes
@@ -11,12 +12,16 @@ import struct
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address
 
-from flatbgp.host.packets import arp
+from flatbgp.host.packets import arp, ndp
 from flatbgp.host.packets.arp import ArpPacket, Operation
+from flatbgp.host.packets.bpf import arp_filter, assemble, ndp_filter
 from flatbgp.host.packets.errors import MalformedPacket
-from flatbgp.host.packets.ethernet import ETHERTYPE_ARP, EthernetFrame
+from flatbgp.host.packets.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV6, EthernetFrame
+from flatbgp.host.packets.ip import decode_ip
+from flatbgp.host.packets.ndp import NeighborAdvertisement
 from flatbgp.lab.namespaces import Namespace
 from flatbgp.resources.ip import IPAddress
 from support.capture import BGP_PORT, Segment, read_segment
@@ -24,7 +29,7 @@ from support.holders import Holders
 from support.netns import inside
 
 ASKED_EVERY = 0.1
-"""Seconds between two ARP requests for an address."""
+"""Seconds between two questions for an address."""
 
 LINGER = 0.002
 """Seconds of error between the clock of a frame's arrival and that of the news that its source address has gone."""
@@ -35,14 +40,20 @@ _SO_ATTACH_FILTER = 26
 _SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@qq")
 _SYN, _RST = 0x02, 0x04
-_TCP_OF_IPV4 = (
-    (0x28, 0, 0, 12),  # ldh [12]: the frame's type
-    (0x15, 0, 3, 0x0800),  # IPv4?
-    (0x30, 0, 0, 23),  # ldb [23]: its protocol
-    (0x15, 0, 1, 6),  # TCP?
-    (0x06, 0, 0, 0xFFFF),  # take all of it
-    (0x06, 0, 0, 0),  # drop
+_TCP = assemble(
+    [
+        (0x28, 0, 0, 12),  # ldh [12]: the frame's type
+        (0x15, 1, 0, 0x0800),  # IPv4: go on after the next step
+        (0x15, 2, 5, 0x86DD),  # IPv6: go on where its protocol is loaded; neither: drop
+        (0x30, 0, 0, 23),  # ldb [23]: the protocol of IPv4
+        (0x05, 0, 0, 1),  # skip the next step
+        (0x30, 0, 0, 20),  # ldb [20]: the next header of IPv6
+        (0x15, 0, 1, 6),  # TCP?
+        (0x06, 0, 0, 0xFFFF),  # take all of it
+        (0x06, 0, 0, 0),  # drop
+    ]
 )
+"""TCP and nothing else: pings would be a hundred times as many (classic BPF)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +86,24 @@ class Answers:
 
 
 class Observer:
-    """One interface of the observer, in one rack."""
+    """One interface of the observer, in one rack. ``own`` and ``wanted`` are of one family."""
 
-    def __init__(self, namespace: Namespace, interface: str, own: IPv4Address, wanted: Collection[IPv4Address]) -> None:
-        self._own, self._wanted = own, frozenset(wanted)
+    def __init__(self, namespace: Namespace, interface: str, own: IPAddress, wanted: Collection[IPAddress]) -> None:
         with inside(namespace):
-            self._socket = socket.socket(
-                socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.htons(ETHERTYPE_ARP)
-            )
-            self._socket.bind((interface, ETHERTYPE_ARP))
-        self._mac = self._socket.getsockname()[4].hex(":")
+            caught = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+        mac = namespace.run("cat", f"/sys/class/net/{interface}/address").strip()
+        self._socket = caught
+        if isinstance(own, IPv4Address):
+            four = [each for each in wanted if isinstance(each, IPv4Address)]
+            _attach(caught, arp_filter(four))
+            ethertype, self._answer = ETHERTYPE_ARP, partial(_arp_answer, own)
+            self._questions = [arp.to_frame(arp.request(mac, own, each)) for each in four]
+        else:
+            six = [each for each in wanted if isinstance(each, IPv6Address)]
+            _attach(caught, ndp_filter(six))
+            ethertype, self._answer = ETHERTYPE_IPV6, partial(_ndp_answer, own)
+            self._questions = [ndp.to_frame(ndp.question(mac, own, each), mac) for each in six]
+        caught.bind((interface, ethertype))
 
     def fileno(self) -> int:
         """For ``select``."""
@@ -92,8 +111,8 @@ class Observer:
 
     def ask(self) -> None:
         """Ask for every address."""
-        for address in self._wanted:
-            self._socket.send(arp.to_frame(arp.request(self._mac, self._own, address)))
+        for question in self._questions:
+            self._socket.send(question)
 
     def read(self) -> Iterable[tuple[IPAddress, str]]:
         """Return the answers that have come: address and MAC address."""
@@ -105,15 +124,29 @@ class Observer:
             if sender[2] == _PACKET_OUTGOING:
                 continue
             try:
-                packet = ArpPacket.decode(EthernetFrame.decode(data).payload)
+                answer = self._answer(EthernetFrame.decode(data))
             except MalformedPacket:
                 continue
-            if packet.operation is Operation.REPLY and packet.target_ip == self._own:
-                yield packet.sender_ip, packet.sender_mac
+            if answer is not None:
+                yield answer
 
     def close(self) -> None:
         """Stop."""
         self._socket.close()
+
+
+def _arp_answer(own: IPv4Address, frame: EthernetFrame) -> tuple[IPAddress, str] | None:
+    packet = ArpPacket.decode(frame.payload)
+    if packet.operation is not Operation.REPLY or packet.target_ip != own:
+        return None
+    return packet.sender_ip, packet.sender_mac
+
+
+def _ndp_answer(own: IPv6Address, frame: EthernetFrame) -> tuple[IPAddress, str] | None:
+    message = ndp.decode(decode_ip(frame.payload))
+    if not isinstance(message, NeighborAdvertisement) or message.destination != own or message.target_mac is None:
+        return None
+    return message.target, message.target_mac
 
 
 class Cable:
@@ -123,7 +156,7 @@ class Cable:
         self.node = node
         with inside(switch):
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
-            _attach(self._socket)
+            _attach(self._socket, _TCP)
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             self._socket.bind((port, _ETH_P_ALL))
 
@@ -200,8 +233,8 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_void_p))
 
 
-def _attach(caught: socket.socket) -> None:
-    """Have the kernel pass only TCP over IPv4: pings would be a hundred times as many (classic BPF)."""
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in _TCP_OF_IPV4))
-    program = _Program(len(_TCP_OF_IPV4), ctypes.addressof(code))
+def _attach(caught: socket.socket, packet_filter: bytes) -> None:
+    """Have the kernel pass only what a filter selects."""
+    code = ctypes.create_string_buffer(packet_filter, len(packet_filter))
+    program = _Program(len(packet_filter) // 8, ctypes.addressof(code))
     caught.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, bytes(program))

@@ -1,14 +1,17 @@
-"""A router as a fault test looks at it, whichever implementation it runs: what it knows, and which sessions are up."""
+"""A router as a fault test looks at it, whichever implementation it runs: what it knows, and which sessions are up.
+
+What it knows is looked up in the families that the test is about.
+"""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable, Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Protocol
 
 from flatbgp.lab import views
 from flatbgp.lab.vty import Vty
-from flatbgp.resources.ip import IPAddress, IPNetwork
+from flatbgp.resources.ip import Family, IPAddress, IPNetwork
 from support.bird import Bird
 
 Learned = tuple[IPNetwork, IPAddress]
@@ -16,6 +19,7 @@ Learned = tuple[IPNetwork, IPAddress]
 
 _BIRD_NEIGHBOR = re.compile(r"^(p\d+)\s[\s\S]*?BGP state:\s+(\w+)\s+Neighbor address: (\S+)", re.MULTILINE)
 _BIRD_SINCE = re.compile(r"^(p\d+)\s+BGP\s+\S+\s+up\s+(\S+)\s+Established", re.MULTILINE)
+_BIRD_TABLE = {Family.IPV4: "master4", Family.IPV6: "master6"}
 _BIRD_ROUTE = re.compile(r"^(\S+/\d+)?\s+unicast \[(p\d+) ", re.MULTILINE)
 
 
@@ -23,7 +27,7 @@ class RouterView(Protocol):
     """Looks at one router. It may be used by one thread only; each thread opens its own."""
 
     def paths(self) -> frozenset[Learned]:
-        """Return the IPv4 prefixes that BGP brought, stale ones too; raise :class:`LabError` without an answer."""
+        """Return the prefixes that BGP brought, stale ones too; raise :class:`LabError` without an answer."""
 
     def fresh(self) -> frozenset[Learned]:
         """Return those of them that did not outlive their session."""
@@ -38,15 +42,16 @@ class RouterView(Protocol):
 class FrrView:
     """FRR, through a vty of its own."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, families: Collection[Family]) -> None:
+        self._families = families
         self._vty = Vty(directory / "bgpd.vty")
         self._pid = directory / "bgpd.pid"  # each bgpd counts its sessions anew
 
     def paths(self) -> frozenset[Learned]:
-        return frozenset((path.prefix, path.neighbor) for path in views.paths(self._vty))
+        return frozenset((path.prefix, path.neighbor) for path in self._paths())
 
     def fresh(self) -> frozenset[Learned]:
-        return frozenset((path.prefix, path.neighbor) for path in views.paths(self._vty) if not path.stale)
+        return frozenset((path.prefix, path.neighbor) for path in self._paths() if not path.stale)
 
     def generations(self) -> dict[IPAddress, Hashable]:
         process = self._pid.read_text()
@@ -54,6 +59,10 @@ class FrrView:
 
     def close(self) -> None:
         self._vty.close()
+
+    def _paths(self) -> Iterator[views.RoutePath]:
+        for family in self._families:
+            yield from views.paths(self._vty, family)
 
 
 class BirdView:
@@ -63,8 +72,9 @@ class BirdView:
     session that is up count as fresh; those that were not announced again go with its End-of-RIB.
     """
 
-    def __init__(self, bird: Bird) -> None:
+    def __init__(self, bird: Bird, families: Collection[Family]) -> None:
         self._bird = bird
+        self._tables = [_BIRD_TABLE[family] for family in families]
 
     def paths(self) -> frozenset[Learned]:
         return self._paths({name: address for name, _, address in self._neighbors()})
@@ -84,8 +94,9 @@ class BirdView:
 
     def _paths(self, neighbors: dict[str, str]) -> frozenset[Learned]:
         prefix, found = "", set()
-        for begins, protocol in _BIRD_ROUTE.findall(self._bird.execute("show route table master4")):
-            prefix = begins or prefix
-            if protocol in neighbors:
-                found.add((ip_network(prefix), ip_address(neighbors[protocol])))
+        for table in self._tables:
+            for begins, protocol in _BIRD_ROUTE.findall(self._bird.execute(f"show route table {table}")):
+                prefix = begins or prefix
+                if protocol in neighbors:
+                    found.add((ip_network(prefix), ip_address(neighbors[protocol])))
         return frozenset(found)

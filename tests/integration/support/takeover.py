@@ -7,15 +7,11 @@ themselves come from the benchmark, which has the machine for itself.
 import time
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from flatbgp.lab.waiting import wait_until
 from flatbgp.resources.ip import IPAddress
 from support.faultcluster import FaultCluster
 from support.watch import Watch
-
-RACK_1 = ip_address("10.0.1.100")
-RACK_2 = ip_address("10.0.3.100")
 
 BUSY = 2.0
 """Seconds that a machine with more work than cores may add to any bound."""
@@ -121,11 +117,11 @@ DEFERRED = 4.0
 """Seconds until a new session has sent everything: the deferral of 3 s, and what the routes take."""
 
 
-def gateway(watch: Watch, address: IPAddress = RACK_1) -> Gateway:
-    """Return the gateway of a whole cluster."""
+def gateway(watch: Watch, rack: str = "rack-1") -> Gateway:
+    """Return the gateway of a rack of a whole cluster: who holds its first floating IP."""
     cluster = watch.cluster
+    address = cluster.floating_ip(rack)
     holder = watch.holder(address)
-    rack = next(node.rack for node in cluster.topology.nodes if node.name == holder)
     other = next((each for each in cluster.nodes_of(rack) if each != holder), "")
     sessions = {router: cluster.generation(router, address) for router in cluster.router_names}
     return Gateway(cluster, watch, address, holder, other, time.monotonic(), sessions)
@@ -142,18 +138,19 @@ def let_pass(seconds: float, watch: Watch) -> None:
     )
 
 
-def reason(cluster: FaultCluster, address: IPAddress = RACK_1) -> str:
-    """Return what the group's status says of an address."""
+def reason(cluster: FaultCluster) -> str:
+    """Return what the group's status says of the first rack's address."""
+    address = cluster.floating_ip("rack-1")
     status = cluster.objects("networkgatewaygroups")["default"].get("status", {})
     found = (each for each in status.get("floatingIPs", []) if each["address"] == str(address))
     return next((str(each.get("reason", "")) for each in found), "")
 
 
-def await_reason(cluster: FaultCluster, expected: str, address: IPAddress = RACK_1, seconds: float = 15.0) -> None:
-    """Wait until the group's status says so of an address."""
+def await_reason(cluster: FaultCluster, expected: str, seconds: float = 15.0) -> None:
+    """Wait until the group's status says so of the first rack's address."""
     wait_until(
-        f"the status of {address} to be {expected}",
-        lambda: reason(cluster, address),
+        f"the status of the first rack's address to be {expected}",
+        lambda: reason(cluster),
         lambda seen: seen == expected,
         deadline=seconds,
         interval=0.2,

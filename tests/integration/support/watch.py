@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, ip_interface
+from ipaddress import ip_interface
 
 from flatbgp.lab.commands import LabError
 from flatbgp.lab.namespaces import create, plug
@@ -106,7 +106,7 @@ class Lans:
         self.speech = Speech(self.holders)
         self._addresses = [AddressSocket(name, place) for name, place in cluster.nodes.items()]
         self._cables = [Cable(name, cluster.rack_of(name), port_name(name)) for name in cluster.nodes]
-        self._observers = list(_observers(cluster, [each for each in floating if isinstance(each, IPv4Address)]))
+        self._observers = list(_observers(cluster))
         self.take(self._read_addresses())
 
     def take(self, changes: list[Change]) -> None:
@@ -140,7 +140,7 @@ class Lans:
         return [change for each in self._addresses for change in each.read()]
 
 
-def _observers(cluster: FaultCluster, floating: list[IPv4Address]) -> Iterator[Observer]:
+def _observers(cluster: FaultCluster) -> Iterator[Observer]:
     """Plug the observer into every rack, once for a cluster."""
     name = f"{cluster.network.prefix}observer"
     namespace = cluster.network.namespace("observer")
@@ -148,12 +148,15 @@ def _observers(cluster: FaultCluster, floating: list[IPv4Address]) -> Iterator[O
     if new:
         create(name)
     for rack in cluster.topology.racks:
-        for subnet in (each for each in rack.subnets if isinstance(each, IPv4Network)):
+        if new:
+            plug(cluster.network.namespace(rack.name), "observer", namespace, rack.name)
+        for subnet in rack.subnets:
             own = subnet.network_address + _OBSERVER_HOST
             if new:
-                plug(cluster.network.namespace(rack.name), "observer", namespace, rack.name)
-                namespace.add_addresses(rack.name, [ip_interface(f"{own}/{subnet.prefixlen}")])
-            yield Observer(namespace, rack.name, own, [each for each in floating if each in subnet])
+                namespace.add_addresses(rack.name, [ip_interface((own, subnet.prefixlen))])
+            wanted = [each for each in cluster.floating_ips if each in subnet]
+            if wanted:
+                yield Observer(namespace, rack.name, own, wanted)
 
 
 @dataclass(slots=True)
@@ -164,7 +167,7 @@ class Watch:
     lans: Lans
     tables: Tables
     began: float
-    _pings: dict[tuple[str, str], Ping] = field(default_factory=dict)
+    _pings: dict[tuple[str, str, Family], Ping] = field(default_factory=dict)
     _silent: set[str] = field(default_factory=set)
     _gaps: dict[str, float] = field(default_factory=dict)
     _double_seconds: float = 0.0
@@ -220,9 +223,11 @@ class Watch:
         return [each for each in self.lans.holders.changes if each.at >= self.began]
 
     def ping(self, here: str, there: str) -> None:
-        """Ping from a pod of one node to a pod of another from now on."""
-        source, target = (self._pod(node) for node in (here, there))
-        self._pings[here, there] = start_ping(self.cluster.sandbox, self.cluster.nodes[here], source, target)
+        """Ping from a pod of one node to a pod of another from now on, in all families."""
+        for family in self.cluster.families:
+            source, target = (self._pod(node, family) for node in (here, there))
+            ping = start_ping(self.cluster.sandbox, self.cluster.nodes[here], source, target)
+            self._pings[here, there, family] = ping
 
     def violations(self) -> list[str]:
         """Return all that should not have been; pings are counted only by :meth:`verify`."""
@@ -262,23 +267,24 @@ class Watch:
             yield f"{leak.node} sent {way} (flags {segment.flags:#x}, {len(segment.payload)} octets): {leak.why}"
 
     def _lost_pings(self) -> Iterator[str]:
-        for (here, there), result in self.stop_pings().items():
+        for (here, there, family), result in self.stop_pings().items():
             if len(result.lost) > self._losses and not {here, there} & self._silent:
-                span = f"{len(result.lost)} of {result.sent} pings, the longest silence {result.longest_gap:.2f} s"
+                lost = f"{len(result.lost)} of {result.sent} {family} pings"
+                span = f"{lost}, the longest silence {result.longest_gap:.2f} s"
                 yield f"from pods on {here} to pods on {there} were lost: {span}"
 
-    def lost_so_far(self) -> int:
-        """Return how many pings are known to be lost by now."""
-        return sum(ping.so_far()[1] for ping in self._pings.values())
+    def each_lost_some(self) -> bool:
+        """Whether every stream of pings is known to have lost some by now."""
+        return all(ping.so_far()[1] for ping in self._pings.values())
 
-    def stop_pings(self) -> dict[tuple[str, str], PingResult]:
+    def stop_pings(self) -> dict[tuple[str, str, Family], PingResult]:
         """Stop them all, and return what came of them."""
         results = {ends: ping.stop() for ends, ping in self._pings.items()}
         self._pings.clear()
         return results
 
-    def _pod(self, node: str) -> IPAddress:
-        return next(each for each in self.cluster.pods[node] if Family.of(each) is Family.IPV4)
+    def _pod(self, node: str, family: Family) -> IPAddress:
+        return next(each for each in self.cluster.pods[node] if Family.of(each) is family)
 
 
 @contextmanager
