@@ -1,6 +1,6 @@
 """Files checked as a whole, alone and together with a store: what apply, validate and plan begin with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,19 +23,30 @@ SHOWN_FAULTS: Final = 20
 """Of more faults than this only their number is told: whoever has so many mends one and looks again."""
 
 
-async def checked(filenames: Sequence[str], store: Store | None) -> tuple[Manifest, ...]:
+Resources = Iterable[Resource[Any, Any]]
+
+
+def _nothing(stored: Resources, outcome: Resources) -> Resources:  # noqa: ARG001 - the type of checked's ``beside``
+    return ()
+
+
+async def checked(
+    filenames: Sequence[str], store: Store | None, *, beside: Callable[[Resources, Resources], Resources] = _nothing
+) -> tuple[Manifest, ...]:
     """Return the manifests of files, after every check; warnings go to stderr.
 
     With a store, rules across objects are checked over what the files say and what is stored, and nothing may change
-    that never changes. Raises :class:`CommandFailed` with a line for each fault.
+    that never changes. ``beside`` returns what else is known, from the stored objects and from what the manifests make
+    of them. Raises :class:`CommandFailed` with a line for each fault.
     """
     sources = read_sources(filenames, SIZE_LIMIT)
     result = check_files(sources)
     stored = await _stored(store, result.manifests) if store is not None else ()
     outcome = await store.preview(result.manifests) if store is not None else ()
+    others = beside(stored, outcome)
     place = {source.name: number for number, source in enumerate(sources)}
     faults = sorted(
-        (*result.faults, *_against(result.manifests, outcome, stored)),
+        (*result.faults, *_against(result.manifests, outcome, stored, others)),
         key=lambda fault: (place.get(fault.source, -1), fault.document),
     )
     found = errors(faults)
@@ -53,7 +64,7 @@ async def _stored(store: Store, manifests: Sequence[Manifest]) -> tuple[Resource
 
 
 def _against(
-    manifests: Sequence[Manifest], outcome: Sequence[Resource[Any, Any]], stored: Sequence[Resource[Any, Any]]
+    manifests: Sequence[Manifest], outcome: Resources, stored: Sequence[Resource[Any, Any]], others: Resources
 ) -> Iterable[Fault]:
     """Yield what must not change, and what does not go together.
 
@@ -65,7 +76,7 @@ def _against(
         if old is not None:
             for fault in changes(old, after):
                 yield replace(fault, source=manifest.source, document=manifest.index)
-    yield from crosscheck(manifests, stored)
+    yield from crosscheck(manifests, [*others, *stored])
 
 
 def first_lines(faults: Iterable[Fault]) -> list[str]:

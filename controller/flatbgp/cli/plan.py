@@ -8,6 +8,7 @@ import click
 from flatbgp.cli.checking import checked
 from flatbgp.cli.params import files_option, secret_namespace_option, store_option
 from flatbgp.cli.stores import list_kinds, with_store
+from flatbgp.planning.elsewhere import sources_of
 from flatbgp.planning.explain import Explanation, explain
 from flatbgp.resources import kinds
 from flatbgp.store.protocol import Store
@@ -29,7 +30,7 @@ def plan(filenames: tuple[str, ...], form: str | None, secret_namespace: str, st
 
 
 async def _explained(store: Store, filenames: Sequence[str], secret_namespace: str) -> Explanation:
-    manifests = await checked(filenames, store) if filenames else ()
+    manifests = await checked(filenames, store, beside=sources_of) if filenames else ()
     before = {(item.kind, item.key): item for item in await list_kinds(store, kinds.ALL)}
     changed = {(item.kind, item.key): item for item in await store.preview(manifests)}
     return explain(before.values(), (before | changed).values(), secret_namespace=secret_namespace)

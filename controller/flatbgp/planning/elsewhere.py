@@ -28,12 +28,16 @@ def with_sources(before: Iterable[AnyResource], after: Iterable[AnyResource]) ->
     where the manifests have none: what they say of a copy is planned as it is, though the admin cluster will win.
     """
     before, after = tuple(before), tuple(after)
-    store, planned = Objects(before), Objects(after)
-    sources = Objects(
-        source for namespace in _namespaces(store, planned) for source in _sources(store, planned, namespace)
-    )
+    sources = Objects(sources_of(before, after))
     laid_over = [_with_age_of(sources, each) for each in after]
     return Objects([*sources.everything(), *before]), Objects([*sources.everything(), *laid_over])
+
+
+def sources_of(before: Iterable[AnyResource], after: Iterable[AnyResource]) -> Iterator[AnyResource]:
+    """Yield what the admin cluster has in the namespaces of manifests: see :func:`with_sources`."""
+    store, planned = Objects(before), Objects(after)
+    for namespace in _namespaces(store, planned):
+        yield from _sources(store, planned, namespace)
 
 
 def admin_only(store: Objects) -> list[str]:

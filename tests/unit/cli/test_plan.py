@@ -132,3 +132,17 @@ def test_a_label_that_a_manifest_no_longer_has_goes_in_the_plan_too(run, settled
     """As with apply: the router loses the label that selects it, and so its session."""
     text = settled.replace(', labels: {flatip-peer: "true"}', "")
     assert costs(run, text) == {"object": "none", "session": "session reset"}
+
+
+def test_s41_a_manifest_of_the_admin_cluster_is_checked_beside_what_the_copies_tell_of_it(run, settled):
+    copies = settled.replace("metadata: {name: default}", "metadata: {name: default, labels: {MARK}}")
+    copies = copies.replace("labels: {flatip", "labels: {MARK, flatip").replace("MARK", "flatbgp.io/mirrored-from: bm")
+    assert run("apply", "-f", "-", stdin=copies).exit_code == 0
+    manifest = """\
+apiVersion: baremetal.cluster.gke.io/v1alpha1
+kind: FlatIPMode
+metadata: {name: default, namespace: bm}
+spec: {enableBGPIPv4: true, peerSelector: {flatip-peer: "SELECTED"}}
+"""
+    assert run("plan", "-f", "-", stdin=manifest.replace("SELECTED", "true")).stderr == ""
+    assert "matches no BGPPeer (1 without these labels)" in run("plan", "-f", "-", stdin=manifest).stderr
