@@ -36,7 +36,7 @@ CHECKS = (
 # one engine and one lab, so they are one process; the first build takes minutes.
 SUITES = (
     ("unit", ("unit",), ["-n", "2"]),
-    ("contract", ("contract",), ["-n", "2"]),
+    ("contract", ("contract",), ["-n", "4", "--dist", "worksteal"]),
     ("network", ("integration/host", "integration/lab", "integration/roles"), ["-n", "4", "--dist", "worksteal"]),
     ("fault", ("integration/faults",), ["-n", "3", "--dist", "worksteal"]),
     ("cluster", ("integration/chart", "integration/kubernetes"), ["-n", "3", "--dist", "worksteal"]),
