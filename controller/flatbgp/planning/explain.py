@@ -1,6 +1,6 @@
 """``flatbgp plan``: what would change, one sentence an action, each with its cost to sessions that exist."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,8 +8,9 @@ from flatbgp.planning.costs import SETTING_COSTS, Cost, dearest, words_of
 from flatbgp.planning.drain import hand_over, is_draining
 from flatbgp.planning.elsewhere import admin_only, with_sources
 from flatbgp.planning.future import Future, Objects, future_of
+from flatbgp.planning.holdings import Holding
 from flatbgp.planning.neighbors import NeighborSettings, neighbor_for
-from flatbgp.planning.sessions import PlannedSession, SessionId
+from flatbgp.planning.sessions import PeerPlan, PlannedSession, SessionId
 from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
 from flatbgp.resources.bgpsession import BGP_SESSION
 from flatbgp.resources.mergepatch import difference
@@ -160,11 +161,16 @@ def _sessions(was: Objects, past: Future, future: Future) -> Iterator[Step]:
     }
     known = {session.id: session for session in past.sessions.sessions}
     planned = {session.id: session for session in future.sessions.sessions}
+    unplaced = {holding.address for holding in future.holdings if holding.subnet is None}
+    undecided = {name: plan for name, plan in sorted(future.sessions.peers.items()) if _is_undecided(plan, future)}
     for identity, session in planned.items():
         if identity not in there:
-            yield _opened(session)
+            if session.peer not in undecided or session.local_ip not in unplaced:
+                yield _opened(session)
         elif identity in known:
             yield from _changed(known[identity], past, session, future)
+    for plan in undecided.values():
+        yield from _chosen_later(plan, past, future)
     for identity in sorted(there):
         left = planned.get(identity)
         if left is not None and not left.surplus:
@@ -174,6 +180,38 @@ def _sessions(was: Objects, past: Future, future: Future) -> Iterator[Step]:
         words = f"{identity.peer_ip} from {identity.local_ip} on {identity.node}"
         when = ", once one that replaces it is Established" if left is not None else ""
         yield Step("session", f"Withdraw all routes and end the session with {words}{when}.", Cost.SESSION_RESET)
+
+
+def _usable(plan: PeerPlan, future: Future) -> Sequence[Holding]:
+    """Return the floating IPs that sessions of a peer can come from."""
+    router = plan.peer.spec.peer_ip if plan.peer.spec is not None else None
+    return [h for h in future.holdings if router and h.address.version == router.version and h.address != router]
+
+
+def _is_undecided(plan: PeerPlan, future: Future) -> bool:
+    """Whether the choice of addresses depends on subnets that nobody has told yet: those of new addresses."""
+    chosen = {session.local_ip: session.peer_ip for session in plan.sessions if not session.surplus}
+    usable = _usable(plan, future)
+    return (
+        any(holding.subnet is None for holding in usable)
+        and len(chosen) < len(usable)
+        and any(h.address in chosen and (h.subnet is None or chosen[h.address] not in h.subnet) for h in usable)
+    )
+
+
+def _chosen_later(plan: PeerPlan, past: Future, future: Future) -> Iterator[Step]:
+    unplaced = [holding.address for holding in _usable(plan, future) if holding.subnet is None]
+    router = f"{plan.sessions[0].peer_ip} (BGPPeer {plan.peer.meta.name})"
+    waiting = sum(session.local_ip in unplaced for session in plan.sessions)
+    known = {holding.address for holding in past.holdings}
+    new = ", ".join(str(address) for address in unplaced if waiting or address not in known)
+    if waiting:
+        noun = "a session" if waiting == 1 else f"{waiting} sessions"
+        words = f"Open {noun} with {router} from {new}, once nodes hold them: from those in its subnet first"
+        yield Step("session", f"{words}, then in this order.")
+    elif new:
+        words = f"Move a session with {router} to one of {new} that proves to be in its subnet, once a node holds it"
+        yield Step("session", f"{words}.", Cost.SESSION_RESET)
 
 
 def _opened(session: PlannedSession) -> Step:

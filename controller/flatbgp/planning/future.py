@@ -103,7 +103,7 @@ def future_of(resources: Iterable[AnyResource], secret_namespace: str) -> Future
     first = NodePlanner().plan(given)
     assigned = {node.meta.name: assignment for node, assignment in first.assign}
     last = NodePlanner().plan(replace(given, nodes=[_with_blocks(node, assigned) for node in given.nodes], routes={}))
-    held = holdings(config.floating_ips, observe({}, objects.of(LEASE).values(), 0.0), 0.0, 0.0)
+    held = _on_known_subnets(holdings(config.floating_ips, observe({}, objects.of(LEASE).values(), 0.0), 0.0, 0.0))
     secrets = {
         key.name: secret.spec for key, secret in objects.of(SECRET, secret_namespace).items() if secret.spec is not None
     }
@@ -115,6 +115,18 @@ def future_of(resources: Iterable[AnyResource], secret_namespace: str) -> Future
         assignments=tuple(assigned[name] for name in sorted(assigned)),
         nodes=replace(last, short=first.short),
         secrets=secrets,
+    )
+
+
+def _on_known_subnets(held: Sequence[Holding]) -> Sequence[Holding]:
+    """Return the holdings, those that nobody ever held with the subnet that another one's holder told, if it is in it.
+
+    Only a node of it knows a subnet.
+    """
+    known = [holding.subnet for holding in held if holding.subnet is not None]
+    return tuple(
+        replace(each, subnet=each.subnet or next((subnet for subnet in known if each.address in subnet), None))
+        for each in held
     )
 
 

@@ -58,6 +58,11 @@ def settled(resources: list[Resource]) -> list[Resource]:
     return [*resources, *routes, *sessions]
 
 
+def sessions(explanation: Explanation) -> list[str]:
+    """What is said of sessions."""
+    return [str(step) for step in explanation.steps if step.about == "session"]
+
+
 RUNNING = settled([*CONFIG, *NODES, *LEASES])
 
 
@@ -145,8 +150,29 @@ def test_a_session_that_another_one_replaces_is_said_to_end(router: str, before:
     running = settled([RANGE, mode(), before, peer("one", router, 1), *NODES, *LEASES])
     result = say(running, replaced(running, after))
     old = f"the session with {router} from {A} on node-01"
-    assert [str(step) for step in result.steps if step.about == "session"] == [
+    assert sessions(result) == [
         f"Open a session with {router} (BGPPeer one) from {B} on node-02. [none]",
+        f"Withdraw all routes and end {old}, once one that replaces it is Established. [session reset]",
+    ]
+
+
+def test_s02_which_address_a_session_comes_from_is_not_promised_before_its_subnet_is_known() -> None:
+    far = [RANGE, mode(), group(A, B), peer("one", "10.0.3.254", 1), *NODES]
+    order = "once nodes hold them: from those in its subnet first, then in this order"
+    assert sessions(say(far)) == [f"Open a session with 10.0.3.254 (BGPPeer one) from {A}, {B}, {order}. [none]"]
+    running = settled([RANGE, mode(), group(A), peer("one", "10.0.3.254", 1), *NODES, LEASES[0]])
+    after = replaced(running, group(A, B))
+    where = f"to one of {B} that proves to be in its subnet, once a node holds it"
+    assert sessions(say(running, after)) == [f"Move a session with 10.0.3.254 (BGPPeer one) {where}. [session reset]"]
+    assert say(after).steps == ()
+
+
+def test_s02_the_subnet_of_a_new_address_is_known_from_another_one_in_it() -> None:
+    running = settled([RANGE, mode(), group(A, B), peer("one", "10.0.3.254", 2), *NODES, *LEASES])
+    result = say(running, replaced(running, group(A, B, "10.0.3.101")))
+    old = f"the session with 10.0.3.254 from {A} on node-01"
+    assert sessions(result) == [
+        "Open a session with 10.0.3.254 (BGPPeer one) from 10.0.3.101, once a node holds that address. [none]",
         f"Withdraw all routes and end {old}, once one that replaces it is Established. [session reset]",
     ]
 
