@@ -1,15 +1,19 @@
 """What a speaker does about what it finds: adopt, take off, wait."""
 
-from ipaddress import ip_address
+import random
+from ipaddress import ip_address, ip_interface
 
-from scripted import cluster, holder_of, others, reason, sound, taken_over
+import pytest
+from scripted import change_group, cluster, holder_of, others, reason, sound, taken_over
 from simulated_faults import FAULTS
 from simulated_run import SUBNETS
 from simulation import World
 
-from flatbgp.planning.gateway.actions import WatchEverything
-from flatbgp.planning.gateway.events import NodeSeen
+from flatbgp.planning.gateway.actions import RemoveAddress, WatchEverything
+from flatbgp.planning.gateway.events import GroupSeen, HostAddress, Interface, InterfacesSeen, NodeSeen
+from flatbgp.planning.gateway.machine import Gateway
 from flatbgp.planning.gateway.status import AddressReason
+from flatbgp.planning.gateway.timings import DEFAULT
 
 
 def test_s25_a_killed_speaker_adopts_its_address_at_once_and_never_loses_it() -> None:
@@ -50,6 +54,21 @@ def test_an_address_that_another_node_holds_meanwhile_comes_off_first() -> None:
     assert address not in holder.addresses
 
 
+@pytest.mark.parametrize("interfaces_first", [True, False])
+def test_p5_connections_that_outlived_their_address_are_ended_once(interfaces_first: bool) -> None:
+    """RemoveAddress ends them; what a person put on the host stays, and IPv4 is silent by itself."""
+    gone, persons = ip_address("2001:db8::100"), ip_address("2001:db8::101")
+    machine = Gateway("node", "machine", DEFAULT, random.Random(1))  # noqa: S311 - a test
+    addresses = (HostAddress(ip_interface("2001:db8::1/64")), HostAddress(ip_interface(f"{persons}/128")))
+    told = [
+        InterfacesSeen(0.0, (Interface("eth0", "02:00:00:00:00:01", True, addresses),)),
+        GroupSeen((gone, persons, ip_address("10.0.1.100"))),
+    ]
+    events = [*(told if interfaces_first else reversed(told)), *told]
+    done = [action for event in events for action in machine.handle(1.0, event)]
+    assert [action for action in done if isinstance(action, RemoveAddress)] == [RemoveAddress(gone)]
+
+
 def test_another_machine_under_the_same_node_name_is_a_stranger() -> None:
     world = cluster(nodes=2)
     holder, address = holder_of(world), world.group[0]
@@ -70,6 +89,20 @@ def test_nothing_is_claimed_before_everything_is_listed() -> None:
     node.mend_store()
     world.run(3.0)
     sound(world)
+
+
+def test_s30a_addresses_that_come_to_speakers_that_run_already_are_shared_out_at_once() -> None:
+    """Their turns count from then: counted from long ago, the first claimant would take one after another."""
+    for seed in range(10):
+        world = cluster(seed=seed, nodes=2, addresses=2)
+        addresses = world.group
+        change_group(world, ())
+        world.run(30.0)
+        assert not [address for address in addresses if world.holder(address)]
+        change_group(world, addresses)
+        world.run(5.0)
+        assert len({holder_of(world, address).name for address in addresses}) == 2
+        sound(world)
 
 
 def test_a_draining_node_claims_nothing() -> None:

@@ -187,7 +187,7 @@ class Claims:
     # --- waiting
 
     def _turn(self, ctx: Context, address: IPAddress, since: float) -> float:
-        """Return when it is this node's turn, counted from when the address became claimable.
+        """Return when it is this node's turn, counted from when the address became claimable, which is listed too.
 
         Counted again each time: what this node holds changes meanwhile.
         """
@@ -201,7 +201,8 @@ class Claims:
             wait += WAIT_NO_ROUTER
         if address not in self._chance:
             self._chance[address] = ctx.rng.random() * WAIT_CHANCE
-        return max(since + wait + self._chance[address], self.not_before.get(address, 0.0))
+        begin = max(since, ctx.facts.listed_since.get(address, since))
+        return max(begin + wait + self._chance[address], self.not_before.get(address, 0.0))
 
     def _begin(self, ctx: Context) -> None:
         """Begin with the address whose turn came first."""

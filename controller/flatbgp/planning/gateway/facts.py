@@ -30,9 +30,10 @@ class Facts:
     counts. ``foreign`` is the message about a store that is not the one that was learned, ``failing`` the last error
     of a store that doesn't answer.
 
-    ``listed`` is the group as a set. ``floating`` are the addresses on the host that a speaker of this node put there:
-    those with our mark, and those of the group with a single host's mask and an end to their life, in case the kernel
-    keeps no marks. Any other address of the group on the host is a person's doing: ``local``, with its interface.
+    ``listed`` is the group as a set, ``listed_since`` since when each address is in it without a break.
+    ``floating`` are the addresses on the host that a speaker of this node put there: those with our mark, and those
+    of the group with a single host's mask and an end to their life, in case the kernel keeps no marks. Any other
+    address of the group on the host is a person's doing: ``local``, with its interface.
     """
 
     preferred: str | None
@@ -49,6 +50,7 @@ class Facts:
     stop_at: float | None = None
     own_macs: frozenset[str] = frozenset()
     listed: frozenset[IPAddress] = frozenset()
+    listed_since: Mapping[IPAddress, float] = field(default_factory=dict)
     floating: tuple[tuple[IPAddress, Interface, HostAddress], ...] = ()
     local: Mapping[IPAddress, str] = field(default_factory=dict)
     _places: dict[IPAddress, Place | None] = field(default_factory=dict)
@@ -61,6 +63,7 @@ class Facts:
         match event:
             case GroupSeen():
                 self.group, self.listed = event.addresses, frozenset(event.addresses)
+                self.listed_since = {each: self.listed_since.get(each, now) for each in event.addresses}
                 self._sort_addresses()
             case ListsSeen():
                 self.lists_complete = event.complete
