@@ -26,6 +26,9 @@ NEIGHBOR_LEARNED = 1.0
 STEADY = 3.0
 """Seconds in which a machine that came back would have done what it should not."""
 
+REPEATED = 15.0
+"""Seconds in which a kernel sends again what nobody has acknowledged, some seconds after it began to."""
+
 PROBED = 0.4
 """Seconds of probing before any claim."""
 
@@ -112,6 +115,29 @@ def test_s27_the_link_goes_down_and_comes_up_again(cluster: FaultCluster) -> Non
         let_pass(STEADY, watch)
         assert watch.holder(lost.address) == lost.other
         assert _network(node, lost.address) == before
+
+
+@on(IPV6)
+def test_p5_connections_whose_owner_died_with_the_link_down_say_nothing_when_it_is_up_again(
+    cluster: FaultCluster,
+) -> None:
+    """In IPv6 a kernel sends on from an address that is gone, in IPv4 it does not."""
+    with watching(cluster) as watch:
+        lost = gateway(watch)
+        watch.may_lose_pings_of(lost.holder)
+        cluster.cut(lost.holder, off=True)
+        for process in cluster.processes(lost.holder):
+            process.kill()
+        lost.await_taken_over(HOLDER_DEAD[cluster.setup.profile])
+        successor = gateway(watch)
+
+        cluster.start_gobgpd(lost.holder)
+        cluster.start_speaker(lost.holder)
+        wait_until("it to look around", lambda: "reason=HeldElsewhere" in cluster.said(lost.holder), deadline=15)
+        cluster.cut(lost.holder, off=False)
+
+        let_pass(REPEATED, watch)
+        successor.assert_stayed()
 
 
 @on(DEFAULT)

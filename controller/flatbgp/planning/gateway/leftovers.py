@@ -1,13 +1,15 @@
-"""What an earlier time left behind: addresses of an earlier process, and Leases of addresses that are no longer listed.
+"""What an earlier time left behind: addresses, their connections, and Leases of addresses that are no longer listed.
 
 An address that the Lease still gives to this node is adopted at once, which needs neither gobgpd nor the lists (a
-restart of both would otherwise lose it); every other one comes off before anything else.
+restart of both would otherwise lose it); every other one comes off before anything else. An IPv6 address that is gone
+already is treated alike, once: where nobody ran when its lifetime ended, its connections are still there, and the
+kernel sends on from it. (From an IPv4 address that is gone it sends nothing.)
 """
 
 from collections.abc import Container
 from dataclasses import dataclass, field
 
-from flatbgp.planning.gateway.actions import AddressHeld, DeleteLease
+from flatbgp.planning.gateway.actions import AddressHeld, DeleteLease, RemoveAddress
 from flatbgp.planning.gateway.context import Context
 from flatbgp.planning.gateway.departure import Leave
 from flatbgp.planning.gateway.events import HostAddress, Interface
@@ -25,6 +27,7 @@ class Leftovers:
     """``removed_at`` tells a snapshot of the interfaces that is older than a removal from one that is newer."""
 
     removed_at: dict[IPAddress, float] = field(default_factory=dict)
+    _silenced: set[IPAddress] = field(default_factory=set)
     _delete_at: dict[IPAddress, float] = field(default_factory=dict)
 
     def sort_out(self, ctx: Context, handled: Container[IPAddress]) -> tuple[list[Hold], list[Leave]]:
@@ -43,7 +46,16 @@ class Leftovers:
                 adopted.append(hold)
             elif ctx.leases.listed_at is not None and ctx.facts.foreign is None:
                 leaves.append(Leave.of_leftover(ctx, address, "an earlier process left it on the interface"))
+        self._silence(ctx, handled)
         return adopted, leaves
+
+    def _silence(self, ctx: Context, handled: Container[IPAddress]) -> None:
+        """End what is left of the connections of IPv6 addresses that are not on the host."""
+        present = {*(address for address, _, _ in ctx.facts.floating), *ctx.facts.local}
+        for address in sorted(ctx.facts.listed - self._silenced - present, key=int):
+            if address.version == 6 and address not in handled:
+                ctx.emit(RemoveAddress(address))
+        self._silenced |= ctx.facts.listed
 
     def _adopt(self, ctx: Context, address: IPAddress, interface: Interface, found: HostAddress) -> Hold | None:
         """Adopt an address whose life proves that an earlier process of this node held it until a moment ago.
