@@ -65,6 +65,7 @@ def _session(number: int, neighbor: Neighbor, router: Router) -> Iterator[str]:
     side = router.transit if other_router else router.addresses
     local = next(each.ip for each in side if each.version == neighbor.address.version)
     told = "where source = RTS_BGP" if other_router else "none"
+    preference = 100 if other_router else 101  # of two paths of one length each router might take the other's
     yield f"protocol bgp p{number} {{"
     yield f"  local {local} as {router.asn};"
     yield f"  neighbor {neighbor.address} as {neighbor.asn};"
@@ -74,7 +75,7 @@ def _session(number: int, neighbor: Neighbor, router: Router) -> Iterator[str]:
     if neighbor.password is not None:
         yield f"  password {_quoted(neighbor.password)};"
     for family in ("ipv4", "ipv6"):
-        yield f"  {family} {{ import all; export {told}; gateway recursive; }};"
+        yield f"  {family} {{ preference {preference}; import all; export {told}; gateway recursive; }};"
     yield "}"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from flatbgp.lab.commands import LabError
 from flatbgp.lab.namespaces import Namespace
 from flatbgp.lab.processes import Process
-from flatbgp.lab.topology import Neighbor, Router
+from flatbgp.lab.topology import TRANSIT_IPV4, Neighbor, Router
 from flatbgp.lab.vty import Vty
 from flatbgp.lab.waiting import wait_until
 from flatbgp.resources.secrets import Password
@@ -54,6 +54,10 @@ def _lines(router: Router) -> Iterator[str]:
         yield f" address-family {family} unicast"
         for neighbor in router.neighbors:
             yield f"  neighbor {neighbor.address} activate"
+            if neighbor.address not in TRANSIT_IPV4:
+                # What a node says itself goes before what another router passes on: of two paths of one length each
+                # router might take the other's, and packets go round between them.
+                yield f"  neighbor {neighbor.address} weight 1"
         yield " exit-address-family"
     yield "exit"
 

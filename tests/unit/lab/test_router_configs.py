@@ -57,6 +57,15 @@ def test_bird_has_the_same_sessions_and_static_routes() -> None:
     assert lines.count("graceful restart on;") == len(router.neighbors)
 
 
+def test_what_a_node_says_goes_before_what_another_router_passes_on() -> None:
+    (router, *_) = topology().routers
+    lines = [line.strip() for line in frr.render(router).splitlines()]
+    weighted = {line.split()[1] for line in lines if line.endswith(" weight 1")}
+    assert weighted == {"10.0.1.100", "10.0.3.100"}
+    protocols = bird.render(router).split("protocol bgp")[1:]
+    assert ["preference 101;" in each for each in protocols] == ["198.18.0.2" not in each for each in protocols]
+
+
 def test_bird_tells_other_routers_what_it_learned_and_nodes_nothing() -> None:
     text = bird.render(topology().routers[0])
 
