@@ -146,6 +146,7 @@ def test_a_machine_that_stands_still_for_longer_than_its_lease_finds_a_successor
 ) -> None:
     with watching(cluster) as watch:
         lost = gateway(watch)
+        watch.may_speak_on_in_ipv6(lost.holder)
 
         cluster.signal_all(lost.holder, signal.SIGSTOP)
         lost.await_taken_over(HOLDER_FROZEN[cluster.setup.profile])

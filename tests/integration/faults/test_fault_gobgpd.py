@@ -73,6 +73,8 @@ def test_p4_a_frozen_process_loses_the_address_and_disturbs_nothing_when_it_wake
     with watching(cluster) as watch:
         lost = gateway(watch)
         process = cluster.speaker(lost.holder) if frozen == "speaker" else cluster.gobgpds[lost.holder]
+        if frozen == "speaker":
+            watch.may_speak_on_in_ipv6(lost.holder)
 
         process.signal(signal.SIGSTOP)
         lost.await_taken_over(HOLDER_FROZEN[cluster.setup.profile] if frozen == "speaker" else ENGINE_DEAD)

@@ -82,7 +82,8 @@ def test_a_router_whose_address_moves_to_another_machine_gets_its_sessions_there
         router = cluster.network.namespace("router-1")
 
         cluster.change_mac("router-1", ROUTER_RACK_INTERFACE)
-        announce_address(router, cluster.peers[0], ROUTER_RACK_INTERFACE)
+        for each in cluster.topology.routers[0].addresses:
+            announce_address(router, each.ip, ROUTER_RACK_INTERFACE)
 
         let_pass(HOLD_TIME / 2, watch)
         assert watch.moved() == []

@@ -50,6 +50,7 @@ def test_s25_a_killed_speaker_that_is_started_again_keeps_its_address_and_its_se
 def test_a_speaker_that_is_killed_for_good_is_replaced(cluster: FaultCluster) -> None:
     with watching(cluster) as watch:
         lost = gateway(watch)
+        watch.may_speak_on_in_ipv6(lost.holder)
 
         cluster.speaker(lost.holder).kill()
 
@@ -75,6 +76,7 @@ def test_a_speaker_that_is_stopped_for_half_a_minute_is_replaced_and_disturbs_no
 ) -> None:
     with watching(cluster) as watch:
         lost = gateway(watch)
+        watch.may_speak_on_in_ipv6(lost.holder)
 
         cluster.speaker(lost.holder).signal(signal.SIGSTOP)
         lost.await_taken_over(HOLDER_FROZEN[cluster.setup.profile])
@@ -90,6 +92,7 @@ def test_a_speaker_that_is_stopped_for_half_a_minute_is_replaced_and_disturbs_no
 def test_p4_a_speaker_that_is_frozen_for_ever_is_replaced_once(cluster: FaultCluster) -> None:
     with watching(cluster) as watch:
         lost = gateway(watch)
+        watch.may_speak_on_in_ipv6(lost.holder)
         frozen = cluster.speaker(lost.holder)
 
         frozen.signal(signal.SIGSTOP)

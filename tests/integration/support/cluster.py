@@ -1,5 +1,6 @@
 """A whole cluster for a test: the lab of some manifests, with handles for what a test does to it."""
 
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -82,10 +83,12 @@ class Cluster(Lab):
 
     def power_off(self, node: str) -> None:
         """Take a machine away at once: its link and everything that runs on it, with no chance to say anything."""
-        place = self.network.namespace(node)
+        place, processes = self.network.namespace(node), (self.gobgpds[node], self.speaker(node))
+        for process in processes:
+            process.signal(signal.SIGSTOP)  # or the speaker would put an IPv6 address back, which goes with the link
         place.set_link(NODE_INTERFACE, up=False)
-        self.gobgpds[node].kill()
-        self.speaker(node).kill()
+        for process in processes:
+            process.kill()
         # The kernel lives on here, and would send what is left of their connections once the link is up again.
         place.run("ss", "--kill", "--tcp", "--all")
 

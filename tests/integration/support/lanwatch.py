@@ -31,6 +31,8 @@ from support.netns import inside
 ASKED_EVERY = 0.1
 """Seconds between two questions for an address."""
 
+WITHOUT_ADDRESS = "it does not have the address"
+
 LINGER = 0.002
 """Seconds of error between the clock of a frame's arrival and that of the news that its source address has gone."""
 
@@ -210,7 +212,7 @@ class Speech:
         if not self.holders.has(node, source):
             left = self.holders.left_at(node, source)
             recently = left is not None and segment.time - left < LINGER
-            return "" if recently else "it does not have the address"
+            return "" if recently else WITHOUT_ADDRESS
         key = (node, source, segment.source_port, segment.destination, segment.destination_port)
         term = self.holders.term(node, source)
         if segment.flags & _SYN:

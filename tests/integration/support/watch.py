@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_interface
+from itertools import islice
 
 from flatbgp.lab.commands import LabError
 from flatbgp.lab.namespaces import create, plug
@@ -18,7 +19,7 @@ from flatbgp.lab.network import port_name
 from flatbgp.resources.ip import Family, IPAddress
 from support.faultcluster import FaultCluster
 from support.holders import AddressSocket, Change, Double, Holders
-from support.lanwatch import ASKED_EVERY, Answers, Cable, Observer, Speech
+from support.lanwatch import ASKED_EVERY, WITHOUT_ADDRESS, Answers, Cable, Leak, Observer, Speech
 from support.ping import Ping, PingResult, start_ping
 from support.routerview import Learned, RouterView
 
@@ -172,6 +173,7 @@ class Watch:
     _gaps: dict[str, float] = field(default_factory=dict)
     _double_seconds: float = 0.0
     _strangers: bool = False
+    _speaking_on: set[str] = field(default_factory=set)
     _losses: int = 0
     _faults: list[str] = field(default_factory=list)
 
@@ -204,6 +206,10 @@ class Watch:
     def may_be_answered_by_strangers(self) -> None:
         """Let a machine that is none of ours answer for addresses as well."""
         self._strangers = True
+
+    def may_speak_on_in_ipv6(self, node: str) -> None:
+        """Let a gobgpd whose speaker is gone speak from an IPv6 address after its lifetime: its kernel lets it."""
+        self._speaking_on.add(node)
 
     # --- what was seen
 
@@ -261,10 +267,14 @@ class Watch:
                     yield f"{router} {what} for {until - since:.1f} s"
 
     def _old_sessions(self) -> Iterator[str]:
-        for leak in self.lans.speech.leaks[:5]:
+        leaks = (each for each in self.lans.speech.leaks if not self._speaks_on(each))
+        for leak in islice(leaks, 5):
             segment = leak.segment
             way = f"{segment.source}:{segment.source_port} > {segment.destination}:{segment.destination_port}"
             yield f"{leak.node} sent {way} (flags {segment.flags:#x}, {len(segment.payload)} octets): {leak.why}"
+
+    def _speaks_on(self, leak: Leak) -> bool:
+        return leak.node in self._speaking_on and leak.segment.source.version == 6 and leak.why == WITHOUT_ADDRESS
 
     def _lost_pings(self) -> Iterator[str]:
         for (here, there, family), result in self.stop_pings().items():
