@@ -27,9 +27,9 @@ COLLISION_RETRIES = 3
 
 A router lets the old session of a floating IP go only when the new holder connects (RFC 4724 section 4.2). FRR does so
 beside reading the new OPEN, and may answer it with Cease 6/7 (connection collision) although somebody knocked before
-(see :mod:`flatbgp.host.knock`); the next connection finds the way free. But gobgpd rests 5 s after any refusal, whatever
-it is configured to, and dials within 2 s only when new: measured, 8.6 s from the address to Established instead of 1.7 s
-to 2.1 s.
+(see :mod:`flatbgp.host.knock`); the next connection finds the way free. But gobgpd rests 5 s after any refusal,
+whatever it is configured to, and dials within 2 s only when new: measured, 8.6 s from the address to Established
+instead of 1.7 s to 2.1 s.
 """
 
 _ABOUT = "gobgpd"
