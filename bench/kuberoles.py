@@ -259,7 +259,7 @@ async def _measure(place: _Place, changes: int, figures: Figures) -> None:
             await at_once(lambda number: bare.send("DELETE", f"/api/v1/nodes/node-{number:05}", {}), NODES)
             routes = "/apis/networking.gke.io/v1/bgpadvertisedroutes?limit=500"
             await _wait(
-                place, "their routes to go", lambda: len(place.user_server.request("GET", routes)["items"]) < 100
+                place, "their routes to go", lambda: len(place.user_server.request("GET", routes)["items"]) < _FEW
             )
             # From here on the controller sees podCIDRs that it did not give, and gives none itself.
             for number in range(changes):
