@@ -20,6 +20,9 @@ from flatbgp.resources.ip import Family
 
 pytestmark = [pytest.mark.contract, pytest.mark.asyncio(loop_scope="module")]
 
+SLOW = 0.5
+"""Seconds for which a busy machine may keep a daemon from its socket; a heartbeat waits 2 s."""
+
 FOUR = paths("10.20.0.0/24", "10.20.1.0/24", "10.20.2.128/25", "2001:db8:20::/64")
 
 
@@ -84,6 +87,16 @@ class TestIdentity:
 
         assert statement.conditions.route_type == 3  # LOCAL
         assert (await real.engine.info()).asn == GLOBAL_ASN
+
+    async def test_a_daemon_that_is_slow_to_answer_a_new_connection_is_waited_for(self, real: GobgpRig) -> None:
+        real.freeze()
+        asked = asyncio.create_task(real.engine.info())
+
+        done, _ = await asyncio.wait({asked}, timeout=SLOW)
+        real.thaw()
+
+        assert not done
+        assert (await asked).api == real.host
 
 
 class TestInterruptions:

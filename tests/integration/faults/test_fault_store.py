@@ -1,9 +1,11 @@
 """A store that is unreachable, full, empty or somebody else's. It alone moves nothing; it never makes two holders."""
 
+from flatbgp.lab.waiting import wait_until
 from support.faultcluster import FaultCluster
 from support.joining import join
 from support.setups import DEFAULT, VERSIONS, on
 from support.takeover import (
+    BUSY,
     HANDED_OVER,
     HOLDER_DEAD,
     LAN_LOST,
@@ -94,6 +96,7 @@ def test_an_empty_store_takes_the_place_of_the_store(cluster: FaultCluster) -> N
     with watching(cluster) as watch:
         kept = gateway(watch)
 
+        read_again = _times_read_again(cluster, kept.other)
         with cluster.emptied_store():
             let_pass(EMPTY, watch)
             assert set(cluster.objects("nodes")) == {"stranger"}
@@ -101,8 +104,17 @@ def test_an_empty_store_takes_the_place_of_the_store(cluster: FaultCluster) -> N
 
         join(cluster, kept)
         kept.assert_stayed()
+        wait_until(
+            f"{kept.other} to read the store again",
+            lambda: _times_read_again(cluster, kept.other) > read_again,
+            deadline=AWAKE + BUSY,
+        )
         assert cluster.speaker(kept.holder).stop() == 0
         kept.await_taken_over(HANDED_OVER)
+
+
+def _times_read_again(cluster: FaultCluster, node: str) -> int:
+    return cluster.said(node).count("the store can be read again")
 
 
 @on(DEFAULT, profiles=("default",))

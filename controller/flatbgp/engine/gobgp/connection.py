@@ -21,7 +21,7 @@ _OPTIONS = [
     ("grpc.max_receive_message_length", 256 * 1024 * 1024),  # what gobgpd sends at most; gRPC's own limit is 4 MiB
     ("grpc.max_send_message_length", 256 * 1024 * 1024),
     ("grpc.initial_reconnect_backoff_ms", 100),  # a restarted daemon is found at once: gRPC backs off up to 2 minutes
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", int(HEARTBEAT_DEADLINE * 1000)),  # how long one attempt to connect may take
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.use_local_subchannel_pool", 1),  # no connection state shared with another channel to the same socket
 ]
