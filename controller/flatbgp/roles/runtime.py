@@ -110,12 +110,13 @@ class Trouble:
 
 
 async def reconcile(
-    wakeup: Wakeup, step: Callable[[], Awaitable[float | None]], trouble: Trouble, *, about: str = "store"
+    wakeup: Wakeup, step: Callable[[], Awaitable[float | None]], trouble: Trouble, *, about: str
 ) -> None:
     """Run ``step`` now and after each wake-up, for ever.
 
     ``step`` returns the seconds after which it wants to run again without a change (``None``: only on a change). A
     :class:`StoreError` is retried after :data:`RETRY_SECONDS`; the step then works from what the caches last held.
+    ``about`` is what the step does, and no other step: its success ends the trouble that is reported about it.
     """
     failures = 0
     while True:

@@ -115,7 +115,7 @@ async def test_the_first_change_is_acted_on_at_once_and_what_follows_is_taken_to
         await gate.acquire()
 
     async with asyncio.timeout(5):
-        loop = asyncio.create_task(reconcile(wakeup, step, Trouble(structlog.get_logger())))
+        loop = asyncio.create_task(reconcile(wakeup, step, Trouble(structlog.get_logger()), about="test"))
         await steps.get()
         for _ in range(1000):
             wakeup.set()
@@ -142,7 +142,7 @@ async def test_a_failing_store_is_logged_once_and_retried_until_it_works() -> No
         raise outcome
 
     with capture_logs() as logs:
-        loop = asyncio.create_task(reconcile(wakeup, step, Trouble(structlog.get_logger())))
+        loop = asyncio.create_task(reconcile(wakeup, step, Trouble(structlog.get_logger()), about="test"))
         async with asyncio.timeout(5):
             await done.wait()
             await asyncio.sleep(0)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, ip_address
 
@@ -14,6 +14,7 @@ from flatbgp.engine.fake import FakeEngine
 from flatbgp.engine.model import Desired, Exit, Neighbor
 from flatbgp.host.model import SessionMessage
 from flatbgp.host.packets.bgp import Notification
+from flatbgp.resources.ip import Family
 from flatbgp.roles.runtime import Trouble
 from flatbgp.roles.speaker.daemon import COLLISION_RETRIES, Daemon, Wanted
 from flatbgp.roles.speaker.wire import collision
@@ -22,7 +23,7 @@ LOCAL, PEER, OTHER = (ip_address(text) for text in ("10.0.1.100", "10.0.1.254", 
 
 
 @asynccontextmanager
-async def running(engine: FakeEngine) -> AsyncIterator[Daemon]:
+async def running(engine: FakeEngine, changed: Callable[[], None] = lambda: None) -> AsyncIterator[Daemon]:
     """Keep two sessions from LOCAL while the block runs."""
     log = structlog.stdlib.get_logger()
 
@@ -35,7 +36,7 @@ async def running(engine: FakeEngine) -> AsyncIterator[Daemon]:
         Trouble(log),
         log,
         alive=lambda _at: None,
-        changed=lambda: None,
+        changed=changed,
         opened=lambda _peer: None,
         silence=silence,
         emptied=lambda: None,
@@ -88,6 +89,20 @@ async def test_a_session_that_is_up_survives_a_collision_of_a_second_connection(
         await eventually(lambda: opened(engine, OTHER, 2))
         assert await opened(engine, PEER, 1)
         assert "cease" not in engine.heard[PEER]
+
+
+async def test_whoever_looks_sees_what_is_new_and_is_not_told_of_it_as_well() -> None:
+    engine, told = FakeEngine(), asyncio.Event()
+    async with running(engine, told.set) as daemon:
+        engine.establish(PEER)
+        async with asyncio.timeout(5):
+            await told.wait()
+        told.clear()
+        engine.receive(PEER, Family.IPV4, 3)  # a counter: no event
+        before = daemon.neighbors[PEER]
+        await daemon.look()
+        assert daemon.neighbors[PEER].families[Family.IPV4].received == 3 != before.families[Family.IPV4].received
+        assert not told.is_set()
 
 
 @pytest.mark.parametrize(

@@ -185,19 +185,24 @@ class Daemon:
             failures += 1
 
     async def look(self) -> None:
-        """Read the neighbours' states and counters now."""
+        """Read the neighbours' states and counters now. Nobody is told of them but the caller."""
         if not self._awake.is_set():
             return
         try:
-            await self._look()
+            await self._read()
         except EngineError as error:
             self._failed(error)
 
     async def _look(self) -> None:
-        before, at = self.neighbors, self.clock()
-        self.neighbors, self.looked_at = await self.engine.neighbors(), at
+        """Read them, and tell if they are not what they were."""
+        before = self.neighbors
+        await self._read()
         if self.neighbors != before:
             self.changed()
+
+    async def _read(self) -> None:
+        at = self.clock()
+        self.neighbors, self.looked_at = await self.engine.neighbors(), at
         for peer, state in self.neighbors.items():
             if state.state is SessionState.ESTABLISHED:
                 self._reopened.pop(peer, None)

@@ -194,9 +194,10 @@ class Speaker:
             tasks.create_task(self.own_node.tell_if_missing(self.runtime.log), name="missing Node")
             tasks.create_task(self.own_node.run(), name="own Node")
             tasks.create_task(self.daemon.run(), name="gobgpd")
-            tasks.create_task(reconcile(self._planning, self._step, trouble), name="plan")
+            tasks.create_task(reconcile(self._planning, self._step, trouble, about="plan"), name="plan")
             tasks.create_task(
-                reconcile(self._reporting, lambda: self.observer.report(self.caches), trouble), name="reports"
+                reconcile(self._reporting, lambda: self.observer.report(self.caches), trouble, about="BGPSessions"),
+                name="reports",
             )
             tasks.create_task(self._remember(), name="memory")
             tasks.create_task(self.recorder.run(), name="events")
