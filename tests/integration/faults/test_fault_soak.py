@@ -4,6 +4,7 @@
 want passwords here, so that there is a secret that must not show up in anything that the roles say or write.
 """
 
+import faulthandler
 import os
 import secrets
 import sys
@@ -30,6 +31,7 @@ REPORTS = 25.0
 @on(Setup(password=SHOWN_NOWHERE), profiles=())
 @pytest.mark.timeout(int(MINUTES * 60) + 400)
 def test_random_faults_break_no_promise(cluster: FaultCluster) -> None:
+    faulthandler.cancel_dump_traceback_later()  # it is to take longer than other tests
     rng = Random(SEED)  # noqa: S311 - to be replayed
     say(f"soak: seed {SEED}, {MINUTES:g} minutes (SEED={SEED} MINUTES={MINUTES:g} make soak replays it)")
     end = time.monotonic() + MINUTES * 60
