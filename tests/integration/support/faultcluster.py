@@ -29,6 +29,9 @@ from support.setups import PROFILES, Setup
 SETTLED_SECONDS = 45.0
 """Until everything is as it should be again, once nothing is broken any more."""
 
+SPREAD_SECONDS = 75.0
+"""The same for addresses that may have to spread first: a minute, up to 5 s of chance, and the sessions."""
+
 _ELSEWHERE = "elsewhere"
 
 
@@ -352,7 +355,7 @@ class FaultCluster(BreakableStore):
             "every session to be said to be Established",
             self.said_established,
             lambda seen: seen == sessions,
-            deadline=SETTLED_SECONDS,
+            deadline=SPREAD_SECONDS if self.setup.further else SETTLED_SECONDS,
             interval=0.2,
         )
         for router in self.router_names:

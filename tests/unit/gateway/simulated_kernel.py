@@ -16,7 +16,7 @@ class Kernel(Host):
     """``addresses`` are its own and the floating IPs that it has; ``expiry`` when those end.
 
     ``powered`` (off: all is forgotten), ``suspended`` (the machine stands still; CLOCK_BOOTTIME goes on, the kernel's
-    timers don't), ``carrier``.
+    timers don't), ``carrier``; ``claimed_at`` when its speaker last asked for an address's Lease.
     """
 
     def __init__(self, world: World, number: int, own: IPAddress) -> None:
@@ -27,6 +27,7 @@ class Kernel(Host):
         self.powered = True
         self.suspended_at: float | None = None
         self.carrier = True
+        self.claimed_at: dict[IPAddress, float] = {}
 
     @property
     def suspended(self) -> bool:
@@ -47,7 +48,7 @@ class Kernel(Host):
         self.addresses.add(action.address)
         self._expire_at(action.address, now + lifetime)
         if new:
-            self.world.appeared(action.address, self)
+            self.world.appeared(action.address, self, self.claimed_at.get(action.address, now))
         return now + lifetime
 
     def _expire_at(self, address: IPAddress, when: float) -> None:

@@ -302,6 +302,8 @@ class Node(Kernel):
     def _request(self, action: SwapLease | DeleteLease | ReadLease) -> None:
         if isinstance(action, SwapLease) and not action.content.holder and action.address in self.addresses:
             self.world.violate("P2", f"{self.name} frees the Lease of {action.address} before it is off the interface")
+        if isinstance(action, SwapLease) and action.content.holder and action.address not in self.addresses:
+            self.claimed_at[action.address] = self.world.now
         self._pending.add(id(action))
         self.world.store.request(self, action)
 

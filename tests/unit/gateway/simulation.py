@@ -7,6 +7,7 @@ replays it exactly.
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -150,6 +151,7 @@ class World:
         self.trace: list[str] | None = None
         self.moves: list[tuple[float, IPAddress, str]] = []
         self.spread_at: dict[IPAddress, float] = {}
+        self.joined_at = -math.inf
         self.store: Store = Store(self)
         base = subnet.network.network_address
         self.routers = [Host(f"router-{n}", f"02:00:00:00:01:{n:02x}", {base + 250 + n}) for n in range(1, routers + 1)]
@@ -199,16 +201,21 @@ class World:
 
     # --- P1
 
-    def appeared(self, address: IPAddress, where: Host) -> None:
-        """Note that the kernel of a node has an address: P1 holds at this very moment."""
+    def appeared(self, address: IPAddress, where: Host, claimed_at: float) -> None:
+        """Note that the kernel of a node has an address: P1 holds at this very moment.
+
+        Unless hosts heard each other again only after the node had asked the store for the Lease, having probed: then
+        nothing can tell it, and :meth:`joined` holds.
+        """
         self.moves.append((self.now, address, where.name))
         others = [node for node in self.havers(address) if node is not where and self.lan.reaches(node, where)]
-        if others:
+        if others and not claimed_at <= self.joined_at:
             self.violate("P1", f"{address} put on {where.name} while {others[0].name} has it")
 
     def joined(self, why: str) -> None:
         """Note that hosts hear each other (again): an address on two of them must be on one within a second."""
         self.log("world", f"joined: {why}")
+        self.joined_at = self.now
         self.clock.after(1.0, self._single, why)
 
     def _single(self, why: str, *, last: bool = False) -> None:

@@ -182,6 +182,23 @@ def test_speakers_that_start_one_after_another_share_the_addresses() -> None:
     assert {holder_of(world, address).name for address in floating[:2]} == {"node-1", "node-2"}
 
 
+def test_speakers_whose_daemons_start_slowly_share_the_addresses() -> None:
+    """The first one waits for its second address from when it could have claimed it, not from when it was listed."""
+    for seed in range(10):
+        subnet, floating = SUBNETS[4]
+        world = World(seed, 2, floating[:2], subnet)
+        slow, late = world.nodes
+        slow.engine = False
+        slow.start()
+        world.run(1.9)
+        slow.engine = True
+        world.run(1.2)
+        late.start()
+        world.run(8.0)
+        assert {holder_of(world, address).name for address in floating[:2]} == {"node-1", "node-2"}
+        sound(world)
+
+
 def test_a_node_that_wants_an_address_but_may_not_claim_it_lists_everything_and_follows_nothing() -> None:
     subnet, floating = SUBNETS[4]
     world = World(1, 1, floating[:1], subnet)

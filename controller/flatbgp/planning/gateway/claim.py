@@ -135,6 +135,7 @@ class Claims:
     read_again: dict[IPAddress, float] = field(default_factory=dict)
     _chance: dict[IPAddress, float] = field(default_factory=dict)
     _ready: dict[IPAddress, float] = field(default_factory=dict)
+    _able_since: dict[IPAddress, float] = field(default_factory=dict)
 
     # --- time
 
@@ -147,9 +148,11 @@ class Claims:
             blocked = since is None or ctx.now < since or obstacle(ctx, address) is not None
             if blocked or since is None or address in self.reading:
                 self._drop(address)
+                self._able_since.pop(address, None)
                 if since is not None and since > ctx.now:
                     ready[address] = since
                 continue
+            self._able_since.setdefault(address, ctx.now)
             ready[address] = self._turn(ctx, address, since)
         for address in self.contests.keys() - ready.keys():
             del self.contests[address]
@@ -189,7 +192,8 @@ class Claims:
     def _turn(self, ctx: Context, address: IPAddress, since: float) -> float:
         """Return when it is this node's turn, counted from when the address became claimable, which is listed too.
 
-        Counted again each time: what this node holds changes meanwhile.
+        To an address that nobody ever held it counts from when this node can claim it, if that is later: the other
+        nodes start as slowly as this one. Counted again each time: what this node holds changes meanwhile.
         """
         record, place = ctx.leases.get(address), ctx.facts.place(address)
         first = record is None or not record.held_before
@@ -201,7 +205,7 @@ class Claims:
             wait += WAIT_NO_ROUTER
         if address not in self._chance:
             self._chance[address] = ctx.rng.random() * WAIT_CHANCE
-        begin = max(since, ctx.facts.listed_since.get(address, since))
+        begin = max(since, ctx.facts.listed_since.get(address, since), self._able_since[address] if first else since)
         return max(begin + wait + self._chance[address], self.not_before.get(address, 0.0))
 
     def _begin(self, ctx: Context) -> None:
