@@ -4,17 +4,17 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, ip_address, ip_network
 
 import pytest
 import structlog
 from roles_rig import eventually
 
 from flatbgp.engine.fake import FakeEngine
-from flatbgp.engine.model import Desired, Exit, Neighbor
+from flatbgp.engine.model import Desired, Exit, Neighbor, Path
 from flatbgp.host.model import SessionMessage
 from flatbgp.host.packets.bgp import Notification
-from flatbgp.resources.ip import Family
+from flatbgp.resources.ip import Family, IPAddress
 from flatbgp.roles.runtime import Trouble
 from flatbgp.roles.speaker.daemon import COLLISION_RETRIES, Daemon, Wanted
 from flatbgp.roles.speaker.wire import collision
@@ -103,6 +103,34 @@ async def test_whoever_looks_sees_what_is_new_and_is_not_told_of_it_as_well() ->
         await daemon.look()
         assert daemon.neighbors[PEER].families[Family.IPV4].received == 3 != before.families[Family.IPV4].received
         assert not told.is_set()
+
+
+async def test_a_recalled_plan_ends_no_session_from_a_held_address_that_it_does_not_name() -> None:
+    engine = FakeEngine()
+    route = Path(ip_network("222.2.0.0/24"), ip_address("10.0.1.11"))
+    async with running(engine) as daemon:
+        engine.establish(PEER)
+        only = Desired(
+            IPv4Address("10.0.1.11"),
+            "marker",
+            {OTHER: Neighbor(OTHER, LOCAL, 65001, 65002)},
+            {route.prefix: route},
+        )
+
+        daemon.want(Wanted(only, frozenset({LOCAL}), recalled=True))
+        await eventually(lambda: announced(engine, route), "the plan to be made")
+        assert engine.heard[PEER] == ["open", "end-of-rib", f"announce {route.prefix} via {route.next_hop}"]
+
+        daemon.want(Wanted(only, frozenset({LOCAL})))
+        await eventually(lambda: ended(engine, PEER), "a session that is not planned to be ended")
+
+
+async def announced(engine: FakeEngine, route: Path) -> bool:
+    return (await engine.observe()).paths.get(route.prefix) == route
+
+
+async def ended(engine: FakeEngine, peer: IPAddress) -> bool:
+    return engine.heard[peer][-1] == "cease"
 
 
 @pytest.mark.parametrize(

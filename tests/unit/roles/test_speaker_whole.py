@@ -1,8 +1,10 @@
 """A whole speaker over a store, a daemon and a LAN in memory: from an idle node to a session and back."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from roles_rig import COMMON, eventually, put, put_node, running, runtime
@@ -13,12 +15,14 @@ from flatbgp.resources.bgpadvertisedroute import BGP_ADVERTISED_ROUTE
 from flatbgp.resources.bgppeer import BGP_PEER
 from flatbgp.resources.bgpsession import BGP_SESSION, BGPSessionStatus, SessionStatusState
 from flatbgp.resources.flatipmode import FLAT_IP_MODE
+from flatbgp.resources.kind import Kind
 from flatbgp.resources.networkgatewaygroup import NETWORK_GATEWAY_GROUP
+from flatbgp.resources.secret import SECRET
 from flatbgp.roles.options import SpeakerOptions
 from flatbgp.roles.runtime import Runtime
 from flatbgp.roles.speaker.memory import Memory
 from flatbgp.roles.speaker.speaker import Speaker
-from flatbgp.store.protocol import Store
+from flatbgp.store.protocol import Store, Unreachable
 from flatbgp.store.sqlite.store import SqliteStore
 
 ROUTER = ip_address("10.0.1.254")
@@ -34,9 +38,20 @@ OWN = {
 }
 
 
+class RefusingStore(SqliteStore):
+    """A store that can refuse to list Secrets."""
+
+    refusing = False
+
+    async def list(self, kind: Kind[Any, Any], *arguments: Any) -> Any:
+        if kind is SECRET and self.refusing:
+            raise Unreachable("no")
+        return await super().list(kind, *arguments)
+
+
 @pytest.fixture
-async def store() -> AsyncIterator[Store]:
-    opened = SqliteStore(None)
+async def store() -> AsyncIterator[RefusingStore]:
+    opened = RefusingStore(None)
     labels = {"flatip-peer": "true"}
     await put_node(opened, "node-01", "10.0.1.11")
     await put(opened, NETWORK_GATEWAY_GROUP, "default", {"floatingIPs": ["10.0.1.100"]})
@@ -120,3 +135,49 @@ async def test_what_is_seen_of_a_session_is_said_in_its_object_and_its_metrics(s
 
         await speaker.stop()
         assert not host.has(ip_address("10.0.1.100"))
+
+
+async def test_s25_a_killed_speaker_that_cannot_read_the_password_yet_leaves_the_session_alone(
+    store: RefusingStore, tmp_path: Path
+) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "md5", "namespace": "kube-system"},
+        "type": "kubernetes.io/basic-auth",
+        "data": {"password": b64encode(b"a password").decode()},
+    }
+    await store.create(SECRET, secret)
+    await store.patch(BGP_PEER, "router", "kube-system", {"spec": {"passwordSecretRef": {"name": "md5"}}})
+    lan, engine = FakeLan(), FakeEngine()
+    lan.attach(Station("02:00:00:00:00:fe", {ROUTER}))
+    host = FakeHost(lan, "02:00:00:00:00:01", ["10.0.1.11/24"])
+    options = SpeakerOptions(**(COMMON | OWN))
+
+    def speaker() -> Speaker:
+        memory = Memory.of(tmp_path, options.store, options.node)
+        return Speaker(options, runtime(), store, host, engine, memory, "test")
+
+    killed = speaker()
+    async with running(killed.run()):
+        await eventually(lambda: _known(engine), "the session is in the daemon")
+        engine.establish(ROUTER)
+        await eventually(lambda: _true(killed.memory.recall(killed.marker) is not None), "the plan on disk")
+
+    store.refusing = True
+    await engine.withdraw((await engine.observe()).paths.values())
+    async with running(speaker().run()):
+        await eventually(lambda: _announced(engine), "the plan that was kept is made")
+        store.refusing = False
+        await eventually(lambda: _up(store), "the session is reported")
+    assert engine.heard[ROUTER].count("open") == 1
+    assert "cease" not in engine.heard[ROUTER]
+
+
+async def _announced(engine: FakeEngine) -> bool:
+    return await engine.path_count() == 1
+
+
+async def _up(store: Store) -> bool:
+    status = await _status(store)
+    return status is not None and status.state is SessionStatusState.ESTABLISHED

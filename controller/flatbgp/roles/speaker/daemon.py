@@ -48,11 +48,13 @@ class Wanted:
     """What the daemon should have, and the addresses that decide how a surplus neighbour leaves.
 
     A neighbour whose local address is in ``held`` is removed with a Cease; any other one moves to another node, without
-    a word.
+    a word. ``recalled``: the plan is an earlier process's, kept on disk and so without the neighbours that have a
+    password. Whatever else the daemon has from ``held`` addresses then stays as it is.
     """
 
     desired: Desired
     held: frozenset[IPAddress] = frozenset()
+    recalled: bool = False
 
 
 @dataclass(slots=True)
@@ -81,7 +83,6 @@ class Daemon:
     api: str = ""
     neighbors: Mapping[IPAddress, NeighborState] = field(default_factory=dict)
     looked_at: float = 0.0
-    configured: frozenset[IPAddress] = frozenset()
     _wanted: Wanted | None = None
     _leaving: dict[IPAddress, Exit] = field(default_factory=dict)
     _wakeup: Wakeup = field(default_factory=Wakeup)
@@ -250,14 +251,13 @@ class Daemon:
         if reached is not None:
             await self._send_routes(wanted.desired, reached)
         await self._forget_collided()
-        observed = await self.engine.observe()
+        observed = self._spoken_of(wanted, await self.engine.observe())
         desired = self._aimed(wanted.desired, observed)
         if not (observed.info.started or desired.neighbors or desired.paths):
             self._works()  # an idle node's daemon is not started: its router ID is the node's address, not known yet
             return
         await self._perform(diff(desired, observed, self._moving(wanted, observed)))
         self._works()
-        self.configured = frozenset(desired.neighbors)
         if observed.info.started:
             self._reached = _Reached(observed.info, desired)
         await self._look()
@@ -296,6 +296,18 @@ class Daemon:
             for address, neighbor in desired.neighbors.items()
             if neighbor.local_address not in self._leaving
         }
+
+    def _spoken_of(self, wanted: Wanted, observed: Observed) -> Observed:
+        """Return what the daemon has, without the neighbours that a recalled plan says nothing about."""
+        if not wanted.recalled:
+            return observed
+        staying = wanted.held - self._leaving.keys()
+        known = {
+            peer: neighbor
+            for peer, neighbor in observed.neighbors.items()
+            if peer in wanted.desired.neighbors or neighbor.settings.local_address not in staying
+        }
+        return replace(observed, neighbors=known)
 
     def _aimed(self, desired: Desired, observed: Observed) -> Desired:
         """Return what to aim at: without addresses that are leaving, and with the identity of a daemon that is ours.

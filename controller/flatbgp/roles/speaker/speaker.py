@@ -293,7 +293,8 @@ class Speaker:
             recalled = self.memory.recall(self.marker) if self._wanted is None else None
             if recalled is not None:
                 kept = {peer: n for peer, n in recalled.neighbors.items() if n.local_address in held}
-                self._want(Wanted(Desired(recalled.router_id, self.marker, kept, recalled.paths), held))
+                desired = Desired(recalled.router_id, self.marker, kept, recalled.paths)
+                self._want(Wanted(desired, held, recalled=True))
         elif not any(sighting.lease.content.holder == self.options.node for sighting in self._sightings.values()):
             self._want(Wanted(Desired(router_id(None, self.options.node), self.marker)))
             self.runtime.ready = True
@@ -338,7 +339,7 @@ class Speaker:
         while True:
             await self._remembering.wait()
             wanted = self._wanted
-            if wanted is not None and wanted.held:
+            if wanted is not None and wanted.held and not wanted.recalled:
                 try:
                     await asyncio.to_thread(self.memory.remember, wanted.desired)
                 except OSError as error:
