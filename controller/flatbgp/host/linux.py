@@ -13,7 +13,7 @@ from flatbgp.host.knock import knock
 from flatbgp.host.lan import Lan
 from flatbgp.host.model import HostError, HostEvent, Interface, InterfacesChanged, Released, Route, source_for
 from flatbgp.host.netlink import ROUTE, SOCK_DIAG, Netlink
-from flatbgp.host.routes import find_route
+from flatbgp.host.routes import drop_waiting, find_route
 from flatbgp.host.rules import Rules
 from flatbgp.host.sockets import Silencer, Sockets
 from flatbgp.resources.ip import IPAddress
@@ -30,7 +30,9 @@ class LinuxHost:
         self._events = EventQueue()
         self._netlink = Netlink(ROUTE)
         self._addresses = Addresses(self._netlink)
-        self._silencer = Silencer(Sockets(Netlink(SOCK_DIAG)), Rules(self._netlink))
+        self._silencer = Silencer(
+            Sockets(Netlink(SOCK_DIAG)), Rules(self._netlink), partial(drop_waiting, self._netlink)
+        )
         self._silencer.finish(self._addresses.remove)
         self._lans: dict[str, Lan] = {}
         self._wires: dict[str, BgpWire] = {}

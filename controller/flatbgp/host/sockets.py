@@ -1,11 +1,12 @@
 """The TCP sockets of an address that leaves: ended without a word.
 
 An address that moves to another node must not be spoken from here any more, also not later: a socket keeps its unsent
-bytes (gobgpd's Cease among them) and delivers them when the address comes back, and IPv6 sockets go on sending from
-an address that is gone. SOCK_DESTROY ends a socket from outside, as ``ss -K`` does; but it says good-bye with a RST.
-So first a routing rule bans all packets from the address, then the address goes, then the sockets are destroyed, then
-the ban is lifted. Where the kernel cannot destroy sockets (built without CONFIG_INET_DIAG_DESTROY), each one that is
-left gets a ban of its own, by its ports, until it is gone; a new session has other ports and is free.
+bytes (gobgpd's Cease among them) and delivers them when the address comes back, and IPv6 sockets go on sending from an
+address that is gone. SOCK_DESTROY ends a socket from outside, as ``ss -K`` does; but it says good-bye with a RST. So
+first a routing rule bans all packets from the address, then those that wait for a router's MAC address are dropped,
+then the address goes, then the sockets are destroyed, then the ban is lifted. Where the kernel cannot destroy sockets
+(built without CONFIG_INET_DIAG_DESTROY), each one that is left gets a ban of its own, by its ports, until it is gone; a
+new session has other ports and is free.
 """
 
 import errno
@@ -82,9 +83,11 @@ class Sockets:
 class Silencer:
     """Makes sure that nothing of an address's old sessions leaves this host."""
 
-    def __init__(self, sockets: Sockets, rules: Rules) -> None:
+    def __init__(self, sockets: Sockets, rules: Rules, drop_waiting: Callable[[IPAddress], None]) -> None:
+        """``drop_waiting`` drops the packets to a host that wait for a MAC address."""
         self._sockets = sockets
         self._rules = rules
+        self._drop_waiting = drop_waiting
         self._banned: set[IPAddress] = set()
         self._survivors: set[Ban] = set()
 
@@ -98,7 +101,11 @@ class Silencer:
         ban = Ban(address)
         self._rules.add(ban)
         self._banned.add(address)
-        take_off()
+        try:
+            for peer in {found.remote for found in self._sockets.of(address) if found.state is not TcpState.LISTEN}:
+                self._drop_waiting(peer)
+        finally:
+            take_off()
         released = self._end_all(address)
         self._lift(address)
         return released

@@ -87,6 +87,11 @@ class Machine:
         """Return what ``ip -json`` prints inside."""
         return json.loads(self.namespace.run("ip", "-json", *arguments).strip() or "[]")
 
+    def neighbor_state(self, address: IPAddress) -> list[str] | None:
+        """Return how far the neighbour table is with an address."""
+        found = self.json("neigh", "show", "to", str(address))
+        return found[0]["state"] if found else None
+
     def neighbor_mac(self, address: IPAddress) -> str | None:
         """Return what the neighbour table says of an address."""
         found = self.json("neigh", "show", "to", str(address))

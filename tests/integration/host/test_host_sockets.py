@@ -162,6 +162,34 @@ def test_a_released_address_is_silent_for_ever(lan: Lan, stack: ExitStack, kind:
 
 
 @KINDS
+def test_segments_that_wait_for_the_routers_mac_address_are_dropped_with_the_address(
+    lan: Lan, stack: ExitStack, kind: Kind
+) -> None:
+    """They have passed routing, and outlive their socket: in the neighbour table, until the router is found."""
+    router = lan.router.four if kind.address.version == 4 else lan.router.six
+
+    async def release() -> None:
+        async with open_host() as (host, _):
+            assert await host.release(kind.address) == (1, 0)
+
+    with lan.leaving("a") as caught:
+        put(lan, kind.address)
+        session = Session(lan, kind, stack)
+        session.talk()
+        lan.cable("router", plugged=False)
+        lan.a.namespace.ip(f"neigh del {router} dev eth0")
+        session.client.sendall(LAST_WORDS)
+        wait_until("the router to be looked for", lambda: lan.a.neighbor_state(router) == ["INCOMPLETE"])
+        lan.a.run(release)
+        before = len(session.segments(caught))
+        lan.cable("router", plugged=True)
+        put(lan, kind.address)
+        Session(lan, kind, stack).talk()
+        assert len(session.segments(caught)) == before
+        assert not said(session.segments(caught))
+
+
+@KINDS
 def test_a_claim_ends_the_sockets_of_an_address_that_went_by_itself(lan: Lan, stack: ExitStack, kind: Kind) -> None:
     async def claim() -> None:
         async with open_host() as (host, _):
@@ -189,7 +217,7 @@ class OldKernel(Sockets):
 def test_where_the_kernel_cannot_end_sockets_each_is_kept_silent_and_new_ones_are_free(
     lan: Lan, stack: ExitStack, kind: Kind
 ) -> None:
-    silencer = Silencer(OldKernel(Netlink(SOCK_DIAG)), Rules(Netlink(ROUTE)))
+    silencer = Silencer(OldKernel(Netlink(SOCK_DIAG)), Rules(Netlink(ROUTE)), lambda _: None)
     addresses = Addresses(Netlink(ROUTE))
 
     with lan.leaving("a") as caught:
@@ -260,6 +288,9 @@ def test_listening_and_half_open_sockets_of_the_address_end_too(lan: Lan, stack:
     listener = stack.enter_context(lan.a.socket(socket.AF_INET, socket.SOCK_STREAM))
     listener.bind((str(FLOATING), 1790))
     listener.listen()
+    first = stack.enter_context(lan.a.socket(socket.AF_INET, socket.SOCK_STREAM))
+    with pytest.raises(ConnectionRefusedError):  # the router's MAC address is known from now on
+        first.connect((str(lan.router.four), PORT))
     lan.cable("router", plugged=False)
     opening = stack.enter_context(lan.a.socket(socket.AF_INET, socket.SOCK_STREAM))
     opening.bind((str(FLOATING), 0))
