@@ -12,6 +12,7 @@ from flatbgp.host.netlink import SOCK_DIAG, Netlink
 from flatbgp.host.packets.inetdiag import TcpState
 from flatbgp.host.sockets import Sockets
 from flatbgp.lab import frr
+from flatbgp.lab.waiting import wait_until
 from flatbgp.resources.ip import IPAddress
 from flatbgp.resources.secrets import Password
 from host.hostrig import FLOATING, FLOATING6, Lan, open_host
@@ -80,12 +81,10 @@ def test_a_router_that_does_not_answer_is_not_waited_for_and_not_asked_again(lan
     assert took < 10 * KNOCK_SECONDS
 
 
-@pytest.mark.parametrize(
-    ("given", "answered"), [("right", True), ("wrong", False), (None, False)], ids=["right", "wrong", "none"]
-)
+@pytest.mark.parametrize("given", ["wrong", None], ids=["wrong", "none"])
 @KINDS
 def test_a_router_with_a_password_hears_only_who_knows_it(
-    lan: Lan, sandbox: Sandbox, local: IPAddress, given: str | None, *, answered: bool
+    lan: Lan, sandbox: Sandbox, local: IPAddress, given: str | None
 ) -> None:
     neighbor = [f" neighbor {local} remote-as 65001", f" neighbor {local} password right", f" neighbor {local} passive"]
     config = "\n".join(["router bgp 65002", " bgp router-id 10.0.1.254", *neighbor, ""])
@@ -93,4 +92,6 @@ def test_a_router_with_a_password_hears_only_who_knows_it(
     for process in running.processes:
         sandbox.owns(process)
     sandbox.finally_call(running.vty.close)
-    assert knock(lan, local, Password(given) if given else None)[0] is answered
+    # A knock waits 80 ms for an answer: bgpd begins to listen, and the router is looked for, in their own time.
+    wait_until("the router to answer who knows it", lambda: knock(lan, local, Password("right"))[0])
+    assert not knock(lan, local, Password(given) if given else None)[0]
