@@ -39,8 +39,8 @@ def check(
     routers are tried on TCP port 179; with --gobgp the daemon. Exit 1 if something keeps sessions from coming up.
     """
     from flatbgp.cli.checkgather import gather  # noqa: PLC0415 - loaded to run, not for --help
-    from flatbgp.planning.check.findings import Level  # noqa: PLC0415
-    from flatbgp.planning.check.permissions import Who  # noqa: PLC0415
+    from flatbgp.planning.check.findings import Level  # noqa: PLC0415 - as above
+    from flatbgp.planning.check.permissions import Who  # noqa: PLC0415 - as above
 
     findings = asyncio.run(gather(store, Who(role), secret_namespace, node, gobgp))
     click.echo(_as_json(findings) if form else "\n".join(map(str, findings)))

@@ -56,7 +56,7 @@ async def gather(
 
 async def _cluster(url: str, who: Who, asked: tuple[Access, ...]) -> tuple[Finding, ...]:
     from flatbgp.store.kubernetes.access import location  # noqa: PLC0415 - a store's libraries load with its use
-    from flatbgp.store.kubernetes.inspection import Inspection  # noqa: PLC0415
+    from flatbgp.store.kubernetes.inspection import Inspection  # noqa: PLC0415 - as above
 
     inspection = Inspection(location(url.partition(":")[2]))
 
@@ -109,7 +109,7 @@ async def _listed(store: Store, kind: AnyKind, namespace: str | None) -> tuple[A
 
 async def _machine(node: str, objects: Objects) -> tuple[Finding, ...]:
     from flatbgp.host.model import HostError  # noqa: PLC0415 - loaded to look at a machine
-    from flatbgp.host.survey import reach, survey  # noqa: PLC0415
+    from flatbgp.host.survey import reach, survey  # noqa: PLC0415 - as above
 
     floating_ips = objects.configured.config.floating_ips
     try:
@@ -123,8 +123,8 @@ async def _machine(node: str, objects: Objects) -> tuple[Finding, ...]:
 
 async def _daemon(target: str) -> Daemon:
     from flatbgp.engine.errors import EngineError  # noqa: PLC0415 - gRPC takes longer to load than all the rest
-    from flatbgp.engine.gobgp.adapter import GobgpEngine  # noqa: PLC0415
-    from flatbgp.engine.gobgpd import version_of  # noqa: PLC0415
+    from flatbgp.engine.gobgp.adapter import GobgpEngine  # noqa: PLC0415 - as above
+    from flatbgp.engine.gobgpd import version_of  # noqa: PLC0415 - as above
 
     version = ""
     try:

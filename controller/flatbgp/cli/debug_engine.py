@@ -71,7 +71,7 @@ async def _show(
     if not form:
         click.echo(f"\nAgainst the plan for {node}:")
         click.echo("\n".join(f"  {each}" for each in found) or "  There is no difference.")
-    from flatbgp.roles.speaker.differences import Kind  # noqa: PLC0415
+    from flatbgp.roles.speaker.differences import Kind  # noqa: PLC0415 - loaded to run, not for --help
 
     if any(each.kind is not Kind.WAITING for each in found):
         raise click.exceptions.Exit(1)
@@ -81,10 +81,10 @@ async def _differences(
     target: str, url: str, node: str, secret_namespace: str, snapshot: "Snapshot"
 ) -> "Sequence[Difference]":
     from flatbgp.engine.gobgp.adapter import GobgpEngine  # noqa: PLC0415 - the rest of this file needs no store
-    from flatbgp.engine.gobgp.policycheck import policy_faults  # noqa: PLC0415
-    from flatbgp.roles.speaker.differences import differences  # noqa: PLC0415
-    from flatbgp.roles.speaker.expected import expected_of_store, read_by_a_speaker  # noqa: PLC0415
-    from flatbgp.store.url import open_store  # noqa: PLC0415
+    from flatbgp.engine.gobgp.policycheck import policy_faults  # noqa: PLC0415 - as above
+    from flatbgp.roles.speaker.differences import differences  # noqa: PLC0415 - as above
+    from flatbgp.roles.speaker.expected import expected_of_store, read_by_a_speaker  # noqa: PLC0415 - as above
+    from flatbgp.store.url import open_store  # noqa: PLC0415 - as above
 
     store, gobgpd = open_store(url), GobgpEngine(target)
     try:
@@ -100,7 +100,7 @@ async def _differences(
 
 async def _watch(target: str, form: str | None) -> None:
     from flatbgp.engine.gobgp.inspection import Inspector  # noqa: PLC0415 - loaded to run, not for --help
-    from flatbgp.engine.gobgp.words import event_text  # noqa: PLC0415
+    from flatbgp.engine.gobgp.words import event_text  # noqa: PLC0415 - as above
 
     inspector = Inspector(target)
     try:

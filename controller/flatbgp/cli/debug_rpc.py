@@ -89,9 +89,9 @@ def rpc(
 
 def _show(trace: Path, peer: IPAddress | None, prefix: IPNetwork | None, *, everything: bool, form: str | None) -> None:
     from flatbgp.engine.gobgp.replay import changing_calls  # noqa: PLC0415 - loaded to run, not for --help
-    from flatbgp.engine.gobgp.script import grpcurl_script  # noqa: PLC0415
-    from flatbgp.engine.gobgp.transcript import Transcript, about  # noqa: PLC0415
-    from flatbgp.engine.gobgp.words import entry_lines  # noqa: PLC0415
+    from flatbgp.engine.gobgp.script import grpcurl_script  # noqa: PLC0415 - as above
+    from flatbgp.engine.gobgp.transcript import Transcript, about  # noqa: PLC0415 - as above
+    from flatbgp.engine.gobgp.words import entry_lines  # noqa: PLC0415 - as above
 
     transcript = Transcript(trace)
     found = (part for entry in transcript.entries() if (part := about(entry, peer, prefix)) is not None)
@@ -127,7 +127,7 @@ def _document(entry: "Entry") -> dict[str, Any]:
 
 def _replay(trace: Path, target: str, *, in_use: bool, sessions: bool) -> None:
     from flatbgp.engine.gobgp.replay import replay  # noqa: PLC0415 - loaded to run, not for --help
-    from flatbgp.engine.gobgp.transcript import Transcript  # noqa: PLC0415
+    from flatbgp.engine.gobgp.transcript import Transcript  # noqa: PLC0415 - as above
 
     transcript = Transcript(trace)
     failures = []
@@ -166,11 +166,11 @@ def _from_manifests(
     form: str | None,
 ) -> None:
     from flatbgp.cli.checking import checked  # noqa: PLC0415 - loaded to run, not for --help
-    from flatbgp.cli.stores import with_store  # noqa: PLC0415
-    from flatbgp.engine.gobgp.dry import dry_calls  # noqa: PLC0415
-    from flatbgp.engine.gobgp.script import grpcurl_script  # noqa: PLC0415
-    from flatbgp.roles.speaker.assumed import with_assumed_leases  # noqa: PLC0415
-    from flatbgp.roles.speaker.expected import expected_of_manifests  # noqa: PLC0415
+    from flatbgp.cli.stores import with_store  # noqa: PLC0415 - as above
+    from flatbgp.engine.gobgp.dry import dry_calls  # noqa: PLC0415 - as above
+    from flatbgp.engine.gobgp.script import grpcurl_script  # noqa: PLC0415 - as above
+    from flatbgp.roles.speaker.assumed import with_assumed_leases  # noqa: PLC0415 - as above
+    from flatbgp.roles.speaker.expected import expected_of_manifests  # noqa: PLC0415 - as above
 
     async def applied(store: "Store") -> "Sequence[Resource[Any, Any]]":
         return await store.preview(await checked(filenames, store))
@@ -199,7 +199,7 @@ def _from_manifests(
 
 def _about(calls: Iterable["Call"], peer: IPAddress | None, prefix: IPNetwork | None) -> list["Call"]:
     from flatbgp.engine.gobgp.replay import Call  # noqa: PLC0415 - loaded to run, not for --help
-    from flatbgp.engine.gobgp.transcript import part_about  # noqa: PLC0415
+    from flatbgp.engine.gobgp.transcript import part_about  # noqa: PLC0415 - as above
 
     kept = []
     for call in calls:

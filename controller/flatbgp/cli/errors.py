@@ -59,9 +59,9 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 def _sentence(error: BaseException) -> str | None:
     # Imported here: only a failing command pays for them.
-    from flatbgp.engine.protocol import EngineError  # noqa: PLC0415
-    from flatbgp.lab.commands import LabError  # noqa: PLC0415
-    from flatbgp.store.protocol import StoreError  # noqa: PLC0415
+    from flatbgp.engine.protocol import EngineError  # noqa: PLC0415 - as above
+    from flatbgp.lab.commands import LabError  # noqa: PLC0415 - as above
+    from flatbgp.store.protocol import StoreError  # noqa: PLC0415 - as above
 
     if isinstance(error, StoreError | EngineError | LabError):
         return str(error)

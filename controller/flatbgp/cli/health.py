@@ -28,9 +28,9 @@ def health(gobgp: str | None, role: Endpoint | None, ready: bool) -> None:
         raise click.UsageError("name what to ask: --gobgp unix:///PATH, --role HOST:PORT, or both")
     if gobgp is not None:
         # gRPC takes longer to load than all the rest, and a role is asked without it.
-        import asyncio  # noqa: PLC0415
+        import asyncio  # noqa: PLC0415 - as above
 
-        from flatbgp.engine.gobgp.health import ask  # noqa: PLC0415
+        from flatbgp.engine.gobgp.health import ask  # noqa: PLC0415 - as above
 
         click.echo(asyncio.run(ask(gobgp)))
     if role is not None:

@@ -29,7 +29,7 @@ def default_state_dir() -> Path:
 def check(options: RoleOptions) -> None:
     """Refuse what the options' types let through: impossible names and URLs, and a Lease that could not be kept."""
     from flatbgp.resources.forms import namespace_problem, subdomain_problem  # noqa: PLC0415 - loaded to run only
-    from flatbgp.store.url import open_store  # noqa: PLC0415
+    from flatbgp.store.url import open_store  # noqa: PLC0415 - as above
 
     open_store(options.store)  # opens nothing yet, but raises BadStoreURL
     _check_name("--secret-namespace", options.secret_namespace, namespace_problem)
@@ -55,7 +55,7 @@ def _check_timings(options: RoleOptions) -> None:
     that the kernel takes off in time, or a leader that stops before another one begins.
     """
     from flatbgp.planning.gateway import timings  # noqa: PLC0415 - loaded to run only
-    from flatbgp.store.election import Terms  # noqa: PLC0415
+    from flatbgp.store.election import Terms  # noqa: PLC0415 - as above
 
     duration, interval = options.lease_duration, options.renew_interval
     if duration != int(duration):

@@ -31,7 +31,7 @@ def open_store(url: str) -> Store:
             return SqliteStore(None if rest == _MEMORY else _path(rest))
         case "kubernetes":
             from flatbgp.store.kubernetes.access import location  # noqa: PLC0415 - the same
-            from flatbgp.store.kubernetes.store import KubernetesStore  # noqa: PLC0415
+            from flatbgp.store.kubernetes.store import KubernetesStore  # noqa: PLC0415 - as above
 
             return KubernetesStore(location(rest))
         case _:

@@ -42,7 +42,7 @@ async def eventually(
             return seen
         if loop.time() > end:
             raise AssertionError(f"waited {deadline:g} s for {what}; last seen: {seen}")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # between two looks, within the deadline
 
 
 def path(prefix: str, next_hop: str = "") -> Path:

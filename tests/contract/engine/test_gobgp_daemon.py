@@ -159,7 +159,7 @@ class TestScale:
             nonlocal longest
             while True:
                 before = loop.time()
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0.001)  # what is measured: how late the loop comes back to it
                 longest = max(longest, loop.time() - before)
 
         desired = real.desired([real.neighbor(R1)], many)

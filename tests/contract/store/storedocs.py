@@ -66,7 +66,7 @@ async def until_answered(call: Callable[[], Awaitable[R]], error: type[StoreErro
             try:
                 return await call()
             except error:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # between two looks, within the deadline
 
 
 async def until_raised(call: Callable[[], Awaitable[Any]], error: type[StoreError]) -> StoreError:
@@ -77,7 +77,7 @@ async def until_raised(call: Callable[[], Awaitable[Any]], error: type[StoreErro
                 await call()
             except error as found:
                 return found
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # between two looks, within the deadline
 
 
 def document(kind: Kind[Any, Any], name: str, *, namespace: str = NAMESPACE, **more: Any) -> dict[str, Any]:

@@ -54,7 +54,7 @@ async def until(what: str, holds: Callable[[], object], seconds: float = 30.0) -
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # between two looks, within the deadline
 
 
 def names(cache: Cache[Any, Any]) -> list[str]:

@@ -111,7 +111,7 @@ def test_a_packet_counts_from_its_arrival_not_from_when_it_is_read(lan: Lan) -> 
             asked = host.now()
             host.ask(INTERFACE, lan.router.four)
             # The stall itself: the loop does not run while the answer waits in the socket.
-            time.sleep(stalled)  # noqa: ASYNC251
+            time.sleep(stalled)  # noqa: ASYNC251 - as said
             answer = await ears.expect(Heard)
             assert asked <= answer.at < asked + stalled / 2
             assert host.now() >= asked + stalled
@@ -166,7 +166,7 @@ def test_an_interface_that_was_replaced_by_one_of_the_same_name_is_listened_to(l
             end = asyncio.get_running_loop().time() + 5.0
             while not answered() and asyncio.get_running_loop().time() < end:
                 host.ask(INTERFACE, lan.router.four)
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # between two questions, within the deadline
             assert answered()
 
     lan.a.run(live_through)

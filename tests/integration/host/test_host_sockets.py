@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 import pytest
 
@@ -54,8 +55,9 @@ KINDS = pytest.mark.parametrize(
 class Session:
     """A TCP connection from the floating IP on node a to the router."""
 
-    def __init__(self, lan: Lan, kind: Kind, stack: ExitStack) -> None:
-        router = lan.router.four if kind.address.version == 4 else lan.router.six
+    def __init__(self, lan: Lan, kind: Kind, stack: ExitStack, peer: IPAddress | None = None) -> None:
+        """``peer`` is the router's address, if it is none of the LAN's."""
+        router = peer or (lan.router.four if kind.address.version == 4 else lan.router.six)
         family = socket.AF_INET if router.version == 4 else socket.AF_INET6
         listener = stack.enter_context(lan.router.socket(family, socket.SOCK_STREAM))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -161,9 +163,14 @@ def test_a_released_address_is_silent_for_ever(lan: Lan, stack: ExitStack, kind:
         assert not [segment for segment in segments if segment.flags & RST]
 
 
+BEYOND = {4: ip_address("192.0.2.7"), 6: ip_address("2001:db8:7::7")}
+"""Addresses of the router that are reached by way of its address on the LAN."""
+
+
+@pytest.mark.parametrize("beyond", [False, True], ids=["on the LAN", "beyond it"])
 @KINDS
 def test_segments_that_wait_for_the_routers_mac_address_are_dropped_with_the_address(
-    lan: Lan, stack: ExitStack, kind: Kind
+    lan: Lan, stack: ExitStack, kind: Kind, *, beyond: bool
 ) -> None:
     """They have passed routing, and outlive their socket: in the neighbour table, until the router is found."""
     router = lan.router.four if kind.address.version == 4 else lan.router.six
@@ -174,7 +181,11 @@ def test_segments_that_wait_for_the_routers_mac_address_are_dropped_with_the_add
 
     with lan.leaving("a") as caught:
         put(lan, kind.address)
-        session = Session(lan, kind, stack)
+        peer = BEYOND[router.version] if beyond else router
+        if beyond:
+            lan.router.namespace.ip(f"address add {peer}/{peer.max_prefixlen} dev lo")
+            lan.a.namespace.ip(f"route add {peer}/{peer.max_prefixlen} via {router}")
+        session = Session(lan, kind, stack, peer)
         session.talk()
         lan.cable("router", plugged=False)
         lan.a.namespace.ip(f"neigh del {router} dev eth0")

@@ -199,6 +199,23 @@ def test_speakers_whose_daemons_start_slowly_share_the_addresses() -> None:
         sound(world)
 
 
+def test_a_node_that_may_claim_again_waits_anew_for_its_second_address() -> None:
+    for seed in range(10):
+        subnet, floating = SUBNETS[4]
+        world = World(seed, 2, floating[:2], subnet)
+        first, late = world.nodes
+        first.start()
+        world.run(0.35)
+        for draining in (True, False):  # drained before the probes were over
+            first.draining = draining
+            first.tell(NodeSeen(exists=True, draining=draining, addresses=(first.own,)))
+            world.run(3.0 if draining else 1.2)
+        late.start()
+        world.run(8.0)
+        assert {holder_of(world, address).name for address in floating[:2]} == {"node-1", "node-2"}
+        sound(world)
+
+
 def test_a_node_that_wants_an_address_but_may_not_claim_it_lists_everything_and_follows_nothing() -> None:
     subnet, floating = SUBNETS[4]
     world = World(1, 1, floating[:1], subnet)

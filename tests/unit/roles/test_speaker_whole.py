@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from roles_rig import COMMON, eventually, put, put_node, running, runtime
+from structlog.testing import capture_logs
 
 from flatbgp.engine.fake import FakeEngine
 from flatbgp.host.fake import FakeHost, FakeLan, Station
@@ -39,9 +40,17 @@ OWN = {
 
 
 class RefusingStore(SqliteStore):
-    """A store that can refuse to list Secrets."""
+    """A store that can refuse to list Secrets, or to take sessions (and counts how often)."""
 
     refusing = False
+    full = False
+    refusals = 0
+
+    async def patch(self, kind: Kind[Any, Any], *arguments: Any, **options: Any) -> Any:
+        if kind is BGP_SESSION and self.full:
+            self.refusals += 1
+            raise Unreachable("disk full")
+        return await super().patch(kind, *arguments, **options)
 
     async def list(self, kind: Kind[Any, Any], *arguments: Any) -> Any:
         if kind is SECRET and self.refusing:
@@ -167,17 +176,42 @@ async def test_s25_a_killed_speaker_that_cannot_read_the_password_yet_leaves_the
     store.refusing = True
     await engine.withdraw((await engine.observe()).paths.values())
     async with running(speaker().run()):
-        await eventually(lambda: _announced(engine), "the plan that was kept is made")
+        await eventually(lambda: _paths(engine, 1), "the plan that was kept is made")
         store.refusing = False
         await eventually(lambda: _up(store), "the session is reported")
     assert engine.heard[ROUTER].count("open") == 1
     assert "cease" not in engine.heard[ROUTER]
 
 
-async def _announced(engine: FakeEngine) -> bool:
-    return await engine.path_count() == 1
-
-
 async def _up(store: Store) -> bool:
     status = await _status(store)
     return status is not None and status.state is SessionStatusState.ESTABLISHED
+
+
+async def test_a_report_that_fails_is_said_once_whatever_else_works(store: RefusingStore, tmp_path: Path) -> None:
+    lan, engine = FakeLan(), FakeEngine()
+    lan.attach(Station("02:00:00:00:00:fe", {ROUTER}))
+    host = FakeHost(lan, "02:00:00:00:00:01", ["10.0.1.11/24"])
+    options = SpeakerOptions(**(COMMON | OWN))
+    store.full = True
+    with capture_logs() as logs:
+        speaker = Speaker(
+            options, runtime(), store, host, engine, Memory.of(tmp_path, options.store, "node-01"), "test"
+        )
+        async with running(speaker.run()):
+            await eventually(lambda: _known(engine), "the session is in the daemon")
+            await eventually(lambda: _true(store.refusals > 0), "a report that fails")
+            route = {"prefix": "222.2.1.0/24", "nextHop": "10.0.1.12", "nodeName": "node-02"}
+            await put(store, BGP_ADVERTISED_ROUTE, "route-via-10-0-1-12", route)
+            await eventually(lambda: _paths(engine, 2), "a plan that works meanwhile")
+            before = store.refusals
+            await eventually(lambda: _true(store.refusals > before), "another report that fails")
+    about = [entry["event"] for entry in logs if entry.get("about") == "BGPSessions"]
+    assert about == ["disk full"]
+    assert "works again" not in [
+        entry["event"] for entry in logs if entry.get("about") in ("BGPSessions", "store", "plan")
+    ]
+
+
+async def _paths(engine: FakeEngine, count: int) -> bool:
+    return await engine.path_count() == count

@@ -188,7 +188,7 @@ class DryChannel:
     def stream_unary(self, method: str) -> Any:
         """Return the function that makes a call of many messages and one answer."""
 
-        async def call(bodies: AsyncIterable[bytes], timeout: float | None = None) -> bytes:  # noqa: ARG001, ASYNC109
+        async def call(bodies: AsyncIterable[bytes], timeout: float | None = None) -> bytes:  # noqa: ARG001, ASYNC109 - same
             self._check(method)
             async for _ in bodies:
                 pass

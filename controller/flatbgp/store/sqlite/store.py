@@ -195,7 +195,7 @@ class SqliteStore:
 
 def _editor_class() -> "type[Editor]":
     # Loaded with the first write, and by its thread: commands that only read start in half the time without.
-    from flatbgp.store.sqlite.writing import Editor  # noqa: PLC0415
+    from flatbgp.store.sqlite.writing import Editor  # noqa: PLC0415 - as above
 
     return Editor
 
