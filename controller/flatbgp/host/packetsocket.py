@@ -87,6 +87,7 @@ class PacketSocket:
         self._loop.add_reader(self._socket.fileno(), self._readable)
 
     def _prepare(self, packet_filter: bytes, protocol: int | None) -> None:
+        # The kernel begins to stamp beside, in a work item: the first packet of all may get the time of its reading.
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         # Beyond net.core.rmem_max only with CAP_NET_ADMIN; the ordinary limit is better than no socket.
         with contextlib.suppress(PermissionError):
